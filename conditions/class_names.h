@@ -1,0 +1,28 @@
+// The vocabulary that the grammar needs from the classes that are loaded, and no more of them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conditions/facts.h"
+
+namespace devmux {
+
+class ClassNames {
+  public:
+    virtual ~ClassNames() = default;
+    struct Match {
+        ClassId id = 0;
+        size_t words = 0;  // how many of the words the name took
+    };
+    // The longest class name, alias or plural at the head of `words` (lower case).
+    virtual std::optional<Match> longest(const std::vector<std::string>& words) const = 0;
+    virtual const std::string& class_name(ClassId id) const = 0;  // canonical
+    virtual std::vector<std::string> all_names() const = 0;       // for "did you mean"
+    // Why a device of the class may be missing, and what brings it; for `explain`.
+    virtual const std::string& supplied_by(ClassId id) const = 0;
+};
+
+}  // namespace devmux

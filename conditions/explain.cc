@@ -1,0 +1,136 @@
+// See explain.h. Every leaf has one line; the counting is the evaluation's own (leaf.h).
+#include "conditions/explain.h"
+
+#include "conditions/leaf.h"
+#include "conditions/terms.h"
+#include "conditions/text.h"
+
+namespace devmux {
+namespace {
+
+using Kind = Condition::Kind;
+constexpr unsigned kShown = 3;  // devices named per leaf; the rest is a number
+
+std::string age(Time now, Time then) {
+    auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - then);
+    return seconds.count() < 1 ? "just now" : "for " + to_string(seconds);
+}
+
+// Devices of the class that were looked at, in a person's words: those that match and those that do
+// not, with what is wrong about them.
+std::string describe_devices(const DeviceTerm& term, const Facts& facts, Time now, bool want_matching) {
+    std::string out;
+    unsigned count = 0;
+    facts.each_device(term.class_id, [&](const DeviceFacts& device, bool unsure) {
+        Truth in_set = belongs(term, device), asked = is_as_asked(term, device);
+        bool match = !unsure && in_set == Truth::True && asked == Truth::True;
+        if (match != want_matching) return true;
+        if (++count > kShown) return true;
+        if (!out.empty()) out += "; ";
+        out += printable(device.name()) + " (" + printable(device.devpath()) + ")";
+        if (match) {
+            out += ", " + age(now, device.since());
+        } else {
+            std::string why = unsure ? "not sure yet" : seen_by(term.predicate, device);
+            if (why.empty()) why = seen_by(term.have, device);
+            if (why.empty() && term.state == DeviceState::Bound) why = "no driver bound";
+            if (why.empty() && !device.ready()) why = "udev is not done with it";
+            if (!why.empty()) out += ": " + printable(why);
+        }
+        return true;
+    });
+    if (count > kShown) out += "; and " + std::to_string(count - kShown) + " more";
+    return out;
+}
+
+std::string seen_devices(const Condition& c, const Facts& facts, Time now, const Memory& memory) {
+    const DeviceTerm& term = c.device;
+    if (term.quantifier == Quantifier::First && c.slot < memory.slots.size() &&
+        memory.slots[c.slot].latch)
+        return "held for this boot: it was " + printable(memory.slots[c.slot].latch->devpath);
+    Count count = count_devices(term, facts);
+    bool single = term.quantifier == Quantifier::Any || term.quantifier == Quantifier::First;
+    std::string matching = describe_devices(term, facts, now, true);
+    std::string others = describe_devices(term, facts, now, false);
+    std::string out;
+    if (matching.empty()) out = count.open ? "none yet" : "none";
+    else if (single) out = matching;
+    else out = std::to_string(count.known) + ": " + matching;
+    if (!others.empty() && (!single || matching.empty())) out += "; not counted: " + others;
+    if (count.open) out += "; coldplug is not complete";
+    return out;
+}
+
+class Explaining {
+  public:
+    Explaining(const Facts& facts, const ClassNames& classes, Time now, const Memory& memory)
+        : facts_(facts), classes_(classes), now_(now), memory_(memory) {}
+
+    Explanation of(const Condition& c) {
+        Explanation e;
+        e.text = to_string(c);
+        Memory copy = memory_;  // a latch that only this question would close stays open
+        e.truth = evaluate(c, facts_, now_, copy).truth;
+        if (c.kind == Kind::Device) {
+            e.seen = seen_devices(c, facts_, now_, memory_);
+            e.supplier = classes_.supplied_by(c.device.class_id);
+        } else if (c.kind == Kind::Fact) {
+            e.seen = e.truth == Truth::Unknown ? "not known yet" : e.truth == Truth::True ? "yes" : "no";
+            e.supplier = fact_term(c.fact.kind).supplier;
+        } else {
+            e.kind = c.kind == Kind::Not   ? Explanation::Kind::Not
+                     : c.kind == Kind::All ? Explanation::Kind::All
+                     : c.kind == Kind::Any ? Explanation::Kind::Any
+                                           : Explanation::Kind::For;
+            for (const Condition& part : c.parts) e.parts.push_back(of(part));
+        }
+        if (c.kind == Kind::For) e.seen = held_since(c);
+        return e;
+    }
+
+  private:
+    std::string held_since(const Condition& c) const {
+        if (c.slot >= memory_.slots.size() || !memory_.slots[c.slot].true_since) return "not true now";
+        Duration so_far = now_ - *memory_.slots[c.slot].true_since;
+        return "true for " + to_string(std::min(so_far, c.hold)) + " of " + to_string(c.hold);
+    }
+
+    const Facts& facts_;
+    const ClassNames& classes_;
+    Time now_;
+    const Memory& memory_;
+};
+
+// What must change for `e` to become `wanted`.
+std::vector<const Explanation*> to_change(const Explanation& e, bool wanted) {
+    using EKind = Explanation::Kind;
+    if (e.truth == truth_of(wanted)) return {};
+    if (e.kind == EKind::Leaf) return {&e};
+    if (e.kind == EKind::Not) return to_change(e.parts[0], !wanted);
+    if (e.kind == EKind::For) {
+        // Its part may be true already: then it is the time that is missing.
+        auto inner = to_change(e.parts[0], wanted);
+        return inner.empty() ? std::vector<const Explanation*>{&e} : inner;
+    }
+    bool every = (e.kind == EKind::All) == wanted;
+    std::vector<const Explanation*> out;
+    bool have = false;
+    for (const Explanation& part : e.parts) {
+        auto set = to_change(part, wanted);
+        if (every) out.insert(out.end(), set.begin(), set.end());
+        else if (!have || set.size() < out.size()) out = std::move(set);
+        have = true;
+    }
+    return out;
+}
+
+}  // namespace
+
+Explanation explain(const Condition& condition, const Facts& facts, const ClassNames& classes,
+                    Time now, const Memory& memory) {
+    return Explaining(facts, classes, now, memory).of(condition);
+}
+
+std::vector<const Explanation*> missing(const Explanation& e) { return to_change(e, true); }
+
+}  // namespace devmux

@@ -1,0 +1,83 @@
+// What a condition may ask: abstract and read-only. The engine answers from its device table and
+// its unit states; the tests answer from a few lines of text. Nothing here reads a clock or a disk.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conditions/duration.h"
+#include "conditions/truth.h"
+
+namespace devmux {
+
+// Which of a class's devices a condition means: their index in the class set that is loaded.
+using ClassId = uint16_t;
+
+// What a devpath stands for right now. A path is used again after a removal; the sysfs directory's
+// inode is not (kernfs allocates inodes cyclically, fs/kernfs/dir.c), and it survives a rename.
+// ifindex and diskseq come from the kernel and tell re-creations apart where they exist.
+struct Generation {
+    uint64_t inode = 0;  // 0: not known (the directory was gone when it was looked at)
+    uint64_t ifindex = 0;
+    uint64_t diskseq = 0;
+    bool operator==(const Generation&) const = default;
+};
+
+// Not the same device under the same path. The inode decides where it is known; the others where it
+// is not (a diskseq by itself also changes when a loop device gets another file). What is not known
+// cannot differ.
+constexpr bool differs(const Generation& a, const Generation& b) {
+    auto known = [](uint64_t x, uint64_t y) { return x != 0 && y != 0; };
+    if (known(a.inode, b.inode)) return a.inode != b.inode;
+    if (known(a.ifindex, b.ifindex)) return a.ifindex != b.ifindex;
+    return known(a.diskseq, b.diskseq) && a.diskseq != b.diskseq;
+}
+
+// A sysfs attribute as it was last read.
+struct AttributeValue {
+    Truth exists = Truth::Unknown;  // Unknown: not read yet
+    std::string_view text;          // trimmed of the newline at its end
+};
+
+// One device. Views stay valid until the next event.
+class DeviceFacts {
+  public:
+    virtual ~DeviceFacts() = default;
+    virtual std::string_view devpath() const = 0;
+    virtual std::string_view name() const = 0;  // sysname: the last component, '!' written as '/'
+    virtual std::string_view subsystem() const = 0;
+    virtual std::string_view driver() const = 0;  // its own; empty without one
+    virtual bool ready() const = 0;               // udev is done with it, or there is no udev
+    virtual Generation generation() const = 0;
+    virtual Time since() const = 0;  // when what is known of it was last learnt
+    virtual std::optional<std::string_view> property(std::string_view key) const = 0;
+    virtual AttributeValue attribute(std::string_view name) const = 0;
+    virtual const DeviceFacts* parent() const = 0;  // nearest ancestor device; null at the top
+};
+
+enum class FactKind : unsigned char { Settled, File, KernelArgument, UnitActive, UnitFailed, UnitDone };
+
+// A fact without a device: `name` is the path, the word (with "=VALUE") or the unit.
+struct FactKey {
+    FactKind kind = FactKind::Settled;
+    std::string name;
+    auto operator<=>(const FactKey&) const = default;
+};
+
+class Facts {
+  public:
+    virtual ~Facts() = default;
+    // Devices of a class, in the natural order of their devpaths; the callback returns false to
+    // stop. `unsure` says that a predicate of the class itself could not be answered yet.
+    using Visitor = std::function<bool(const DeviceFacts&, bool unsure)>;
+    virtual void each_device(ClassId id, const Visitor& visit) const = 0;
+    // From then on a device that is not listed is absent; before, it is unknown.
+    virtual bool coldplug_complete() const = 0;
+    virtual Truth fact(const FactKey& key) const = 0;
+};
+
+}  // namespace devmux

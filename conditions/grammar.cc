@@ -1,0 +1,320 @@
+// condition  = disjunct { "or" disjunct } [ "for" DURATION ]
+// disjunct   = negated { "and" negated }
+// negated    = [ "not" | "no" ] term
+// term       = "(" condition ")" | presence | quantity | fact
+// presence   = [ "first" | "any" ] CLASS [ "[" predicate "]" ] [ state ] [ "only" ]
+// quantity   = ( "at least" | "at most" | "exactly" ) N CLASS [ "[" predicate "]" ] [ state ]
+//            | "all" CLASS [ "[" predicate "]" ] ( state | "have" "[" predicate "]" )
+// fact       = a row of terms.cc
+#include "conditions/grammar.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "conditions/parser.h"
+#include "conditions/terms.h"
+#include "conditions/text.h"
+
+namespace devmux {
+namespace {
+
+using Kind = Condition::Kind;
+
+Condition joined(Kind kind, std::vector<Condition> parts) {
+    if (parts.size() == 1) return std::move(parts[0]);
+    Condition c;
+    c.kind = kind;
+    c.parts = std::move(parts);
+    return c;
+}
+
+class Grammar {
+  public:
+    Grammar(Cursor& cursor, const ClassNames& classes, const Usage& usage)
+        : cursor_(cursor), classes_(classes), usage_(usage) {}
+
+    Condition condition() {
+        std::vector<Condition> any;
+        do {
+            std::vector<Condition> all;
+            do all.push_back(negated());
+            while (cursor_.accept("and"));
+            any.push_back(joined(Kind::All, std::move(all)));
+        } while (cursor_.accept("or"));
+        Condition c = joined(Kind::Any, std::move(any));
+        if (!cursor_.accept("for")) return c;
+        Token text = cursor_.take();
+        auto duration = parse_duration(text.text);
+        if (!duration || *duration <= Duration::zero())
+            cursor_.fail_at(text, "expected a duration, found " + described(text),
+                            "a number and its unit: 500ms, 5s, 2m");
+        Condition held;
+        held.kind = Kind::For;
+        held.hold = *duration;
+        held.slot = slots_++;
+        held.parts.push_back(std::move(c));
+        return held;
+    }
+
+    DeviceTerm device_set() {
+        DeviceTerm t;
+        read_class(t);
+        return t;
+    }
+
+    void expect_end() {
+        if (cursor_.peek().kind == Token::Kind::End) return;
+        std::string near;
+        if (cursor_.peek().kind == Token::Kind::Word) {
+            std::vector<std::string> next{"and", "or", "for", "present", "bound", "seen"};
+            near = nearest(cursor_.peek().text, next);
+        }
+        cursor_.fail("expected \"and\", \"or\", \"for\" or the end, found " + described(cursor_.peek()),
+                     near.empty() ? "" : "did you mean " + quoted(near) + "?");
+    }
+
+  private:
+    Condition negated() {
+        cursor_.enter();
+        cursor_.skip_noise();
+        Condition c;
+        if (cursor_.accept("not") || cursor_.accept("no")) {
+            ++negations_;
+            c.kind = Kind::Not;
+            c.parts.push_back(negated());
+            --negations_;
+        } else {
+            c = term();
+        }
+        cursor_.leave();
+        return c;
+    }
+
+    Condition term() {
+        cursor_.skip_noise();
+        if (++leaves_ > kConditionLeaves)
+            cursor_.fail("more than " + std::to_string(kConditionLeaves) + " terms in one condition");
+        if (cursor_.accept("(")) {
+            Condition inner = condition();
+            cursor_.expect(")", "to close the parenthesis");
+            return inner;
+        }
+        if (cursor_.is("it"))
+            cursor_.fail("\"it\" is the device of an instance, and this unit has no for-each");
+        Condition c;
+        if (fact(c)) return c;
+        c.kind = Kind::Device;
+        device(c);
+        return c;
+    }
+
+    void device(Condition& c) {
+        DeviceTerm& t = c.device;
+        Token start = cursor_.peek();
+        if (cursor_.accept("first")) {
+            t.quantifier = Quantifier::First;
+            if (negations_ > 0) cursor_.fail_at(start, "`first` cannot stand under `not`",
+                                                "once there was a first device, the term is held");
+            if (!usage_.first_allowed)
+                cursor_.fail_at(start, "`first` " + std::string(usage_.why_not_first));
+            c.slot = slots_++;
+        } else if (cursor_.accept("all")) {
+            t.quantifier = Quantifier::All;
+        } else if (cursor_.accept("at")) {
+            if (cursor_.accept("least")) t.quantifier = Quantifier::AtLeast;
+            else if (cursor_.accept("most")) t.quantifier = Quantifier::AtMost;
+            else cursor_.fail("expected \"least\" or \"most\" behind \"at\", found " +
+                              described(cursor_.peek()));
+            t.count = number();
+        } else if (cursor_.accept("exactly")) {
+            t.quantifier = Quantifier::Exactly;
+            t.count = number();
+        } else {
+            cursor_.accept("any");
+        }
+        read_class(t);
+        bool has_state = read_state(t);
+        if (t.quantifier == Quantifier::All) read_have(t, has_state);
+        if (cursor_.is("only")) {
+            if (t.quantifier != Quantifier::First)
+                cursor_.fail("\"only\" goes with \"first\" alone",
+                             "for example: first " + t.class_name + " only");
+            cursor_.take();
+        }
+    }
+
+    void read_have(DeviceTerm& t, bool has_state) {
+        if (!has_state && cursor_.accept("have")) {
+            cursor_.expect("[", "behind \"have\"");
+            t.have = read_predicate(cursor_);
+            cursor_.expect("]", "to close the bracket");
+        } else if (!has_state) {
+            cursor_.fail("\"all " + t.class_name + "\" needs what all of them must be",
+                         "a state (all " + t.class_name + " bound) or have [ … ]");
+        }
+    }
+
+    unsigned number() {
+        Token token = cursor_.take();
+        unsigned n = 0;
+        auto [end, error] =
+            std::from_chars(token.text.data(), token.text.data() + token.text.size(), n);
+        if (token.text.empty() || error != std::errc() || end != token.text.data() + token.text.size())
+            cursor_.fail_at(token, "expected a number, found " + described(token));
+        if (n > 100000) cursor_.fail_at(token, "no machine has that many devices");
+        return n;
+    }
+
+    void read_class(DeviceTerm& t) {
+        cursor_.skip_noise();
+        std::vector<std::string> words;
+        for (size_t i = 0; i < 8 && cursor_.peek(i).kind == Token::Kind::Word; ++i)
+            words.push_back(cursor_.peek(i).low);
+        auto match = classes_.longest(words);
+        if (!match) no_such_class(words);
+        for (size_t i = 0; i < match->words; ++i) cursor_.take();
+        t.class_id = match->id;
+        t.class_name = classes_.class_name(match->id);
+        if (cursor_.accept("[")) {
+            t.predicate = read_predicate(cursor_);
+            cursor_.expect("]", "to close the bracket");
+        }
+    }
+
+    [[noreturn]] void no_such_class(const std::vector<std::string>& words) {
+        const Token& token = cursor_.peek();
+        if (words.empty())
+            cursor_.fail("expected a device, a fact or a parenthesis, found " + described(token));
+        std::vector<std::string> known = classes_.all_names();
+        for (const FactTerm& term : fact_terms())
+            known.emplace_back(term.pattern.substr(0, term.pattern.find(' ')));
+        std::string two = words[0] + (words.size() > 1 ? " " + words[1] : "");
+        std::string near = words.size() > 1 ? nearest(two, known) : "";
+        if (near.empty()) near = nearest(words[0], known);
+        cursor_.fail(quoted(token.text) + " is no class of devices and no fact",
+                     near.empty() ? "devmux classes lists the classes; devmux.conditions(7) the facts"
+                                  : "did you mean " + quoted(near) + "?");
+    }
+
+    bool read_state(DeviceTerm& t) {
+        cursor_.skip_noise();
+        if (cursor_.accept("available")) return true;  // of the specification: the same as present
+        for (const StateTerm& state : state_terms())
+            if (cursor_.accept(state.word)) return t.state = state.state, true;
+        return false;
+    }
+
+    // A row of the fact table, by its first word; false where no row begins so.
+    bool fact(Condition& c) {
+        if (cursor_.peek().kind != Token::Kind::Word) return false;
+        std::string first = cursor_.peek().low;
+        const Token start = cursor_.peek();
+        size_t rows = 0, begin = 0;
+        std::span<const FactTerm> table = fact_terms();
+        for (size_t i = 0; i < table.size(); ++i)
+            if (table[i].pattern.substr(0, table[i].pattern.find(' ')) == first)
+                if (rows++ == 0) begin = i;
+        if (rows == 0) return false;
+        c.kind = Kind::Fact;
+        std::vector<std::string> ends;
+        for (const FactTerm& row : table.subspan(begin, rows)) {
+            Cursor attempt = cursor_;
+            if (read_fact(attempt, row, c.fact, rows == 1)) return cursor_ = attempt, true;
+            ends.emplace_back(row.pattern);
+        }
+        std::string all;
+        for (const std::string& end : ends) all += (all.empty() ? "" : ", ") + quoted(end);
+        cursor_.fail_at(start, "expected one of " + all);
+    }
+
+    // `only_row`: a mismatch is this row's error; otherwise the next row is tried.
+    bool read_fact(Cursor& cursor, const FactTerm& row, FactKey& key, bool only_row) {
+        key = {row.kind, ""};
+        std::string_view pattern = row.pattern;
+        while (!pattern.empty()) {
+            size_t space = std::min(pattern.find(' '), pattern.size());
+            std::string_view part = pattern.substr(0, space);
+            pattern.remove_prefix(std::min(space + 1, pattern.size()));
+            if (part == "[=") {
+                if (cursor.accept("=")) key.name += "=" + argument(cursor, "WORD");
+                return true;
+            }
+            if (part == "PATH" || part == "WORD" || part == "NAME") {
+                Token token = cursor.peek();
+                key.name = argument(cursor, part);
+                if (part == "PATH" && !key.name.starts_with('/'))
+                    cursor.fail_at(token, "expected an absolute path, found " + described(token));
+                continue;
+            }
+            cursor.skip_noise();  // "unit gdm is active"
+            if (cursor.accept(part)) continue;
+            if (!only_row) return false;
+            cursor.fail("expected " + quoted(part) + " of " + quoted(row.pattern) + ", found " +
+                        described(cursor.peek()));
+        }
+        return true;
+    }
+
+    static std::string argument(Cursor& cursor, std::string_view part) {
+        Token token = cursor.take();
+        const char* what = part == "PATH" ? "an absolute path" : part == "NAME" ? "a unit's name" : "a word";
+        if (token.kind == Token::Kind::Punctuation || token.text.empty())
+            cursor.fail_at(token, std::string("expected ") + what + ", found " + described(token));
+        return token.text;
+    }
+
+    Cursor& cursor_;
+    const ClassNames& classes_;
+    const Usage& usage_;
+    unsigned slots_ = 0, leaves_ = 0, negations_ = 0;
+};
+
+// Runs `read` over the tokens of `text` and turns what it throws into a Result.
+template <class Read>
+auto parsed(std::string_view text, Read read) -> Result<decltype(read(std::declval<Cursor&>()))> {
+    if (text.size() > kConditionBytes)
+        return Error{.where = {}, .what = "longer than " + std::to_string(kConditionBytes) + " bytes",
+                     .source = "", .caret = -1, .hint = ""};
+    auto tokens = cut(text);
+    if (!tokens) return tokens.error();
+    Cursor cursor(text, std::move(*tokens));
+    try {
+        return read(cursor);
+    } catch (const SyntaxError& e) {
+        return e.error;
+    }
+}
+
+}  // namespace
+
+Result<Condition> parse_condition(std::string_view text, const ClassNames& classes,
+                                  const Usage& usage) {
+    return parsed(text, [&](Cursor& cursor) {
+        Grammar grammar(cursor, classes, usage);
+        Condition c = grammar.condition();
+        grammar.expect_end();
+        return c;
+    });
+}
+
+Result<DeviceTerm> parse_device_set(std::string_view text, const ClassNames& classes) {
+    return parsed(text, [&](Cursor& cursor) {
+        Usage usage;
+        Grammar grammar(cursor, classes, usage);
+        DeviceTerm t = grammar.device_set();
+        if (cursor.peek().kind != Token::Kind::End)
+            cursor.fail("expected a class and its [ … ] alone, found " + described(cursor.peek()));
+        return t;
+    });
+}
+
+Result<Predicate> parse_predicate(std::string_view text) {
+    return parsed(text, [](Cursor& cursor) {
+        Predicate p = read_predicate(cursor);
+        if (cursor.peek().kind != Token::Kind::End)
+            cursor.fail("expected \"and\", \"or\" or the end, found " + described(cursor.peek()));
+        return p;
+    });
+}
+
+}  // namespace devmux

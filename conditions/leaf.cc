@@ -1,0 +1,76 @@
+// See leaf.h.
+#include "conditions/leaf.h"
+
+namespace devmux {
+namespace {
+
+bool has_driver(const DeviceFacts& device) {
+    for (const DeviceFacts* d = &device; d; d = d->parent())
+        if (!d->driver().empty()) return true;
+    return false;
+}
+
+// Whether counting may end at the first match: then a class of 10,000 devices costs one look.
+bool first_is_enough(const DeviceTerm& term) {
+    return term.quantifier == Quantifier::Any || term.quantifier == Quantifier::First;
+}
+
+}  // namespace
+
+Truth belongs(const DeviceTerm& term, const DeviceFacts& device) {
+    return matches(term.predicate, device);
+}
+
+Truth is_as_asked(const DeviceTerm& term, const DeviceFacts& device) {
+    Truth state = Truth::True;
+    switch (term.state) {
+        case DeviceState::Present: state = device.ready() ? Truth::True : Truth::Unknown; break;
+        case DeviceState::Seen: break;
+        case DeviceState::Bound: state = truth_of(has_driver(device)); break;
+    }
+    return both(state, matches(term.have, device));
+}
+
+Count count_devices(const DeviceTerm& term, const Facts& facts) {
+    Count count;
+    count.open = !facts.coldplug_complete();
+    bool all = term.quantifier == Quantifier::All;
+    facts.each_device(term.class_id, [&](const DeviceFacts& device, bool unsure) {
+        Truth in_set = unsure ? both(Truth::Unknown, belongs(term, device)) : belongs(term, device);
+        if (in_set == Truth::False) return true;
+        Truth as_asked = is_as_asked(term, device);
+        if (all && in_set == Truth::True && as_asked == Truth::False) ++count.failing;
+        Truth match = both(in_set, as_asked);
+        if (match == Truth::Unknown) ++count.unknown;
+        if (match != Truth::True) return true;
+        ++count.known;
+        if (!count.witness) count.witness = Witness{std::string(device.devpath()), device.generation()};
+        return !first_is_enough(term);
+    });
+    return count;
+}
+
+Truth truth_of_count(const DeviceTerm& term, const Count& count) {
+    constexpr unsigned kNoLimit = ~0U;
+    unsigned low = count.known;
+    unsigned high = count.open ? kNoLimit : count.known + count.unknown;
+    auto at_least = [&](unsigned n) {
+        return low >= n ? Truth::True : high < n ? Truth::False : Truth::Unknown;
+    };
+    auto at_most = [&](unsigned n) {
+        return high <= n ? Truth::True : low > n ? Truth::False : Truth::Unknown;
+    };
+    switch (term.quantifier) {
+        case Quantifier::Any:
+        case Quantifier::First: return at_least(1);
+        case Quantifier::AtLeast: return at_least(term.count);
+        case Quantifier::AtMost: return at_most(term.count);
+        case Quantifier::Exactly: return both(at_least(term.count), at_most(term.count));
+        case Quantifier::All: break;
+    }
+    if (count.failing > 0) return Truth::False;  // one that fails is enough, whoever else comes
+    if (count.open || count.unknown > 0) return Truth::Unknown;
+    return truth_of(count.known > 0);  // all of none is false
+}
+
+}  // namespace devmux

@@ -1,0 +1,98 @@
+// The rows. See terms.h for what feeds on them.
+#include "conditions/terms.h"
+
+#include <array>
+
+#include "conditions/text.h"
+
+namespace devmux {
+namespace {
+
+constexpr std::array kFacts{
+    FactTerm{FactKind::Settled, "settled",
+             "the machine has come to rest after boot: coldplug is complete and nothing was added "
+             "for 3 s",
+             "waiting: it holds 60 s after the start at the latest"},
+    FactTerm{FactKind::File, "file PATH exists",
+             "a file of that name exists (symbolic links are followed)",
+             "whoever creates the file"},
+    FactTerm{FactKind::KernelArgument, "kernel argument WORD [= VALUE]",
+             "the kernel's command line has that word, or WORD=VALUE",
+             "the boot loader: it cannot change before the next boot"},
+    FactTerm{FactKind::UnitActive, "unit NAME active",
+             "that unit's service runs", "the unit itself: devmux explain NAME"},
+    FactTerm{FactKind::UnitFailed, "unit NAME failed",
+             "that unit's last start, or stop, failed", "the unit itself: devmux explain NAME"},
+    FactTerm{FactKind::UnitDone, "unit NAME done",
+             "that unit is a task and has run to its end", "the unit itself: devmux explain NAME"},
+};
+
+constexpr std::array kStates{
+    StateTerm{DeviceState::Present, "present", "the device is there and ready for use"},
+    StateTerm{DeviceState::Seen, "seen", "the kernel announced it; udev may still be at work on it"},
+    StateTerm{DeviceState::Bound, "bound",
+              "it, or its nearest ancestor on a bus, has a driver"},
+};
+
+constexpr std::array<std::string_view, 18> kKeywords{
+    "and", "or", "not", "no", "for", "first", "any", "at", "least", "most", "exactly", "all",
+    "have", "only", "it", "present", "seen", "bound"};
+
+constexpr std::array<std::string_view, 6> kNoise{"both", "the", "a", "an", "is", "are"};
+
+bool is_word(std::string_view text) {
+    for (char c : text)
+        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+              std::string_view("._:@-").find(c) != std::string_view::npos))
+            return false;
+    return !text.empty();
+}
+
+std::string word(std::string_view text) { return is_word(text) ? std::string(text) : quoted(text); }
+
+}  // namespace
+
+std::span<const FactTerm> fact_terms() { return kFacts; }
+
+const FactTerm& fact_term(FactKind kind) {
+    for (const FactTerm& term : kFacts)
+        if (term.kind == kind) return term;
+    __builtin_unreachable();
+}
+
+std::span<const StateTerm> state_terms() { return kStates; }
+
+std::string_view state_name(DeviceState state) {
+    for (const StateTerm& term : kStates)
+        if (term.state == state) return term.word;
+    __builtin_unreachable();
+}
+
+std::span<const std::string_view> keywords() { return kKeywords; }
+std::span<const std::string_view> noise_words() { return kNoise; }
+
+std::string to_string(const FactKey& key) {
+    std::string out;
+    std::string_view pattern = fact_term(key.kind).pattern;
+    while (!pattern.empty()) {
+        size_t space = std::min(pattern.find(' '), pattern.size());
+        std::string_view part = pattern.substr(0, space);
+        pattern.remove_prefix(std::min(space + 1, pattern.size()));
+        if (!out.empty()) out += ' ';
+        if (part == "PATH") {
+            out += quoted(key.name);
+        } else if (part == "NAME") {
+            out += word(key.name);
+        } else if (part == "WORD") {
+            size_t equals = key.name.find('=');
+            out += word(key.name.substr(0, equals));
+            if (equals != std::string::npos) out += " = " + word(key.name.substr(equals + 1));
+            break;  // the optional "[= VALUE]" is written by now
+        } else {
+            out += part;
+        }
+    }
+    return out;
+}
+
+}  // namespace devmux

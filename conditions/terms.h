@@ -1,0 +1,46 @@
+// The one table of condition terms. The parser, `explain`, the manual (devmux.conditions(7), by a
+// test) and shell completion are fed from it, so there is no second list to forget.
+//
+// To add a term: a FactKind in facts.h, a row in terms.cc, an answer in the engine's Facts, and a
+// paragraph in man/devmux.conditions.7; CONTRIBUTING.md shows each step.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "conditions/condition.h"
+#include "conditions/facts.h"
+
+namespace devmux {
+
+// A fact that needs no device. `pattern` is its syntax, word by word: lower-case words stand for
+// themselves, PATH, WORD and NAME for an argument, "[= VALUE]" for an optional comparison.
+struct FactTerm {
+    FactKind kind;
+    std::string_view pattern;
+    std::string_view help;      // one line, for people
+    std::string_view supplier;  // who could make it true
+};
+
+std::span<const FactTerm> fact_terms();
+const FactTerm& fact_term(FactKind kind);
+
+// The state of a device in a presence: `sound card bound`.
+struct StateTerm {
+    DeviceState state;
+    std::string_view word;
+    std::string_view help;
+};
+
+std::span<const StateTerm> state_terms();
+std::string_view state_name(DeviceState state);
+
+// Words of the language itself; class names may neither contain them nor begin with one.
+std::span<const std::string_view> keywords();
+// Words that say nothing: both, the, a, an, is, are.
+std::span<const std::string_view> noise_words();
+
+std::string to_string(const FactKey& key);
+
+}  // namespace devmux
