@@ -1,0 +1,95 @@
+// What comes in about devices and files, as plain data. Everything that the core needs to know of
+// sysfs is in the event already: the core itself looks at nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conditions/facts.h"
+
+namespace devmux {
+
+// KOBJ_ADD … of include/linux/kobject.h; Other: a word we do not know, which counts as a change.
+enum class Action : unsigned char { Add, Remove, Change, Move, Online, Offline, Bind, Unbind, Other };
+
+std::string_view to_string(Action action);
+Action action_of(std::string_view word);
+
+// The block of variables of an event: "KEY=VALUE\0KEY=VALUE\0". A view into the receive buffer, or
+// into whatever owns the event; valid while the event is handled.
+using Block = std::string_view;
+
+// The value of `key` in a block.
+std::optional<std::string_view> find_in(Block block, std::string_view key);
+
+// One message of the kernel's group (lib/kobject_uevent.c), parsed and checked.
+struct Uevent {
+    Action action = Action::Other;
+    std::string_view action_word;
+    std::string_view devpath;      // "/devices/…", without "/sys"
+    std::string_view devpath_old;  // of Move
+    std::string_view subsystem;
+    std::string_view driver;       // DRIVER=, which devices on a bus carry while bound
+    uint64_t seqnum = 0;           // 0: it came without one
+    bool synthetic = false;        // SYNTH_UUID: somebody wrote into a uevent file: "look again"
+    Block block;                   // all of its variables, in the kernel's order
+};
+
+// A sysfs file as it was read. No text: the file does not exist.
+struct Attribute {
+    std::string name;  // relative to the device: "id/vendor"
+    std::optional<std::string> text;
+};
+
+// What sysfs said of a device when the event was taken in.
+struct Standing {
+    bool exists = false;  // the directory is there
+    bool device = false;  // … below devices/, with a uevent file: queues/rx-0 of a link has none
+    Generation generation;
+    std::string driver;   // of the `driver` link; empty without one
+    std::vector<Attribute> attributes;
+};
+
+struct DeviceEvent {
+    Uevent uevent;
+    Standing standing;
+};
+
+// A device read from sysfs: by the coldplug walk, as the unknown ancestor of an event's device, or
+// because somebody asked to look again.
+struct FoundDevice {
+    std::string devpath;
+    std::string subsystem;
+    std::string block;  // of its uevent file, with DEVPATH and SUBSYSTEM added
+    Standing standing;
+};
+
+// All of sysfs at once; parents come before their children. One event: what is not listed is gone.
+struct Snapshot {
+    std::vector<FoundDevice> devices;
+    uint64_t seqnum = 0;  // /sys/kernel/uevent_seqnum before the walk began: older events are in it
+};
+
+// The outcome of looking at one devpath again: the device, or that it is gone.
+struct LookedAt {
+    std::string devpath;
+    std::optional<FoundDevice> found;
+};
+
+// The socket was read empty after the walk, without an overrun since it was bound.
+struct ColdplugComplete {};
+
+// Whether a module is being loaded (a line of /proc/modules that says "Loading").
+struct ModulesSeen {
+    bool loading = false;
+};
+
+struct FileSeen {
+    std::string path;
+    Truth exists = Truth::Unknown;
+};
+
+}  // namespace devmux
