@@ -1,0 +1,247 @@
+// See configuration.h. The order: classes first, since conditions are read by their names; then
+// units, each by itself; then what only shows when all are known (circles).
+#include "engine/model/configuration.h"
+
+#include <dirent.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+
+#include "conditions/document.h"
+#include "conditions/text.h"
+#include "engine/model/class_file.h"
+#include "engine/model/drop_in.h"
+#include "engine/model/unit_cycles.h"
+#include "engine/model/unit_file.h"
+
+namespace devmux {
+namespace {
+
+Error at(const std::string& path, std::string what, std::string hint = "") {
+    return {.where = {path, 0, 0}, .what = std::move(what), .source = "", .caret = -1,
+            .hint = std::move(hint)};
+}
+
+// Names in a folder that end in ".yaml" or, of drop-in folders, ".yaml.d"; sorted. A folder that is
+// not there holds nothing.
+std::vector<std::string> names_in(const std::string& folder, std::string_view ending, Errors& errors) {
+    std::vector<std::string> names;
+    DIR* dir = opendir(folder.c_str());
+    if (!dir) {
+        if (errno != ENOENT) errors.push_back(at(folder, std::string("cannot be read: ") + strerror(errno)));
+        return names;
+    }
+    while (const dirent* entry = readdir(dir)) {
+        std::string_view name = entry->d_name;
+        if (name.size() > ending.size() && name.ends_with(ending) && name[0] != '.') names.emplace_back(name);
+    }
+    closedir(dir);
+    std::sort(names.begin(), names.end());
+    if (names.size() > kMostUnits) {
+        errors.push_back(at(folder, "holds more than " + std::to_string(kMostUnits) + " files"));
+        names.resize(kMostUnits);
+    }
+    return names;
+}
+
+bool is_mask(const std::string& path) {
+    std::string real(PATH_MAX, '\0');
+    return realpath(path.c_str(), real.data()) && std::string_view(real.c_str()) == "/dev/null";
+}
+
+bool is_unit_fact(FactKind kind) {
+    return kind == FactKind::UnitActive || kind == FactKind::UnitDone || kind == FactKind::UnitFailed;
+}
+
+class Loading {
+  public:
+    Loading(const ConfigurationDirs& dirs, Trust trust) : dirs_(dirs), trust_(trust) {}
+
+    Configuration load() {
+        load_classes();
+        load_units();
+        refuse_cycles();
+        warn_of_missing_units();
+        out_.needs = std::make_shared<const AttributeNeeds>(attribute_needs(out_));
+        return std::move(out_);
+    }
+
+  private:
+    void load_classes() {
+        std::map<std::string, std::string> files;  // name -> path of who won
+        for (const std::string& dir : dirs_.units)
+            for (const std::string& name : names_in(dir + "/classes.d", ".yaml", out_.errors))
+                files[name] = dir + "/classes.d/" + name;
+        auto classes = std::make_shared<ClassSet>();
+        for (const auto& [name, path] : files) {
+            if (is_mask(path)) continue;
+            auto text = read_trusted(path, kDocumentBytes, trust_, folders_);
+            if (!text) {
+                out_.errors.push_back(text.error());
+                continue;
+            }
+            auto c = read_class(*text, path);
+            if (!c) out_.errors.push_back(c.error());
+            else if (auto error = classes->add(std::move(*c))) out_.errors.push_back(std::move(*error));
+        }
+        for (Error& error : classes->finish()) out_.errors.push_back(std::move(error));
+        out_.classes = std::move(classes);
+    }
+
+    void load_units() {
+        std::map<std::string, std::string> files;
+        // unit -> file name -> path of who won: a drop-in is replaced and masked like a unit.
+        std::map<std::string, std::map<std::string, std::string>> drop_ins;
+        for (const std::string& dir : dirs_.units) {
+            for (const std::string& file : names_in(dir, ".yaml", out_.errors))
+                files[file.substr(0, file.size() - 5)] = dir + "/" + file;
+            for (const std::string& folder : names_in(dir, ".yaml.d", out_.errors))
+                for (const std::string& file : names_in(dir + "/" + folder, ".yaml", out_.errors))
+                    drop_ins[folder.substr(0, folder.size() - 7)][file] = dir + "/" + folder + "/" + file;
+        }
+        for (const auto& [name, paths] : drop_ins)
+            if (!files.contains(name))
+                out_.errors.push_back(at(paths.begin()->second, "adds to the unit " + quoted(printable(name)) +
+                                                       ", which does not exist"));
+        for (const auto& [name, path] : files) {
+            if (!is_unit_name(name))
+                out_.broken[printable(name)] = {at(path, "a unit's name has 1 to 64 characters of letters, "
+                                                         "digits and ._:@-")};
+            else if (is_mask(path)) out_.masked.insert(name);
+            else load_unit(name, path, drop_ins[name]);
+        }
+    }
+
+    void load_unit(const std::string& name, const std::string& path, const std::map<std::string, std::string>& drop_ins) {
+        auto document = read_file(path);
+        if (!document) {
+            out_.broken[name] = {document.error()};
+            return;
+        }
+        for (const auto& [file, drop_in] : drop_ins) {
+            if (is_mask(drop_in)) continue;
+            auto addition = read_file(drop_in);
+            if (!addition) {
+                out_.broken[name] = {addition.error()};
+                return;
+            }
+            merge_drop_in(*document, std::move(*addition));
+        }
+        UnitReading reading = read_unit(*document, name, *out_.classes);
+        if (reading.unit) out_.units.emplace(name, std::move(reading.unit));
+        else out_.broken[name] = std::move(reading.errors);
+    }
+
+    Result<Node> read_file(const std::string& path) {
+        auto text = read_trusted(path, kDocumentBytes, trust_, folders_);
+        if (!text) return text.error();
+        return read_document(*text, path);
+    }
+
+    void refuse_cycles() {
+        UnitEdges edges;
+        for (const auto& [name, unit] : out_.units) {
+            std::vector<std::string>* targets = nullptr;
+            auto note = [&](const Condition& leaf) {
+                if (leaf.kind != Condition::Kind::Fact || !is_unit_fact(leaf.fact.kind)) return;
+                if (!targets) targets = &edges[name];
+                targets->push_back(leaf.fact.name);
+            };
+            each_leaf(unit->condition, note);
+            if (unit->stop_when) each_leaf(*unit->stop_when, note);
+        }
+        for (const auto& [name, path] : units_in_cycles(edges)) {
+            std::string circle;
+            for (const std::string& step : path) circle += (circle.empty() ? "" : " -> ") + step;
+            out_.broken[name] = {at(out_.units.at(name)->file, "its condition leads back to itself: " + circle,
+                                    "one of them must not ask for the next")};
+            out_.units.erase(name);
+        }
+    }
+
+    void warn_of_missing_units() {
+        for (auto& [name, unit] : out_.units) {
+            Errors warnings;
+            auto note = [&](const Condition& leaf) {
+                bool of_unit = leaf.kind == Condition::Kind::Fact && is_unit_fact(leaf.fact.kind);
+                if (!of_unit || out_.units.contains(leaf.fact.name)) return;
+                std::vector<std::string> known;
+                for (const auto& [other, u] : out_.units) known.push_back(other);
+                std::string near = nearest(leaf.fact.name, known);
+                warnings.push_back(at(unit->file, "its condition asks for the unit " + quoted(printable(leaf.fact.name)) +
+                                                      ", which is not there", near.empty() ? "" : "did you mean " + quoted(near) + "?"));
+            };
+            each_leaf(unit->condition, note);
+            if (unit->stop_when) each_leaf(*unit->stop_when, note);
+            if (warnings.empty()) continue;
+            auto copy = std::make_shared<Unit>(*unit);
+            copy->warnings.insert(copy->warnings.end(), warnings.begin(), warnings.end());
+            unit = std::move(copy);
+        }
+    }
+
+    const ConfigurationDirs& dirs_;
+    Trust trust_;
+    FolderTrust folders_;
+    Configuration out_;
+};
+
+void note_needs(const Predicate& predicate, const std::vector<std::string>& subsystems, AttributeNeeds& needs) {
+    each_comparison(predicate, [&](const Predicate& c) {
+        if (c.field != Predicate::Field::Attribute) return;
+        if (!c.parent.empty()) needs.need(c.parent, c.key);
+        else if (subsystems.empty()) needs.need("", c.key);
+        else for (const std::string& subsystem : subsystems) needs.need(subsystem, c.key);
+    });
+}
+
+void note_needs(const DeviceTerm& term, const ClassSet& classes, AttributeNeeds& needs) {
+    const DeviceClass& c = classes.classes()[term.class_id];
+    const auto& subsystems = c.includes.empty() ? c.subsystems : std::vector<std::string>{};
+    note_needs(term.predicate, subsystems, needs);
+    note_needs(term.have, subsystems, needs);
+}
+
+}  // namespace
+
+Configuration load_configuration(const ConfigurationDirs& dirs, Trust trust) {
+    return Loading(dirs, trust).load();
+}
+
+std::set<std::string> keep_last_good(Configuration& fresh, const Configuration& old) {
+    std::set<std::string> kept;
+    for (auto& [name, errors] : fresh.broken) {
+        auto it = old.units.find(name);
+        if (it == old.units.end()) continue;
+        UnitReading again = rebind(*it->second, *fresh.classes);
+        if (!again.unit) continue;  // its class is gone, too
+        fresh.units.emplace(name, std::move(again.unit));
+        kept.insert(name);
+    }
+    fresh.needs = std::make_shared<const AttributeNeeds>(attribute_needs(fresh));
+    return kept;
+}
+
+bool add_needs(const Condition& condition, const ClassSet& classes, AttributeNeeds& needs) {
+    size_t before = needs.size();
+    each_leaf(condition, [&](const Condition& leaf) {
+        if (leaf.kind == Condition::Kind::Device) note_needs(leaf.device, classes, needs);
+    });
+    return needs.size() != before;
+}
+
+AttributeNeeds attribute_needs(const Configuration& configuration) {
+    AttributeNeeds needs;
+    for (const DeviceClass& c : configuration.classes->classes()) note_needs(c.match, c.subsystems, needs);
+    for (const auto& [name, unit] : configuration.units) {
+        add_needs(unit->condition, *configuration.classes, needs);
+        if (unit->stop_when) add_needs(*unit->stop_when, *configuration.classes, needs);
+        if (unit->each_event) note_needs(unit->each_event->devices, *configuration.classes, needs);
+    }
+    return needs;
+}
+
+}  // namespace devmux

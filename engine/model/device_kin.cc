@@ -1,0 +1,132 @@
+// The parts of the device table that follow kinship: parents, children, moves, and the classes that
+// look at an ancestor (a graphics card is a `display` once the PCI device above it has a driver).
+#include <algorithm>
+
+#include "engine/model/device_table.h"
+
+namespace devmux {
+
+Device& DeviceTable::insert(std::string_view devpath, std::string_view subsystem, Time now) {
+    auto device = std::make_unique<Device>();
+    device->set_devpath(std::string(devpath));
+    device->subsystem_ = subsystem;
+    device->since_ = now;
+    Device& ref = *device;
+    devices_.emplace(std::string(devpath), std::move(device));
+    link(ref);
+    return ref;
+}
+
+// The nearest ancestor that is known becomes the parent; devices that came before their parent are
+// taken over from the ancestor that stood in for it.
+void DeviceTable::link(Device& device) {
+    std::string_view path = device.devpath_;
+    for (size_t slash = path.rfind('/'); slash != std::string_view::npos && slash > 0;
+         slash = path.rfind('/')) {
+        path = path.substr(0, slash);
+        if (Device* parent = known(path)) {
+            device.parent_ = parent;
+            break;
+        }
+    }
+    by_path_.insert(&device);
+    // Everything below stands in one run behind it.
+    std::string prefix = device.devpath_ + "/";
+    for (auto it = by_path_.upper_bound(&device); it != by_path_.end(); ++it) {
+        Device* other = *it;
+        if (!other->devpath_.starts_with(prefix)) {
+            if (other->devpath_ > prefix) break;
+            continue;  // "/a-b" sorts between "/a" and "/a/"
+        }
+        if (other->parent_ != device.parent_) continue;
+        if (other->parent_) std::erase(other->parent_->children_, other);
+        other->parent_ = &device;
+        device.children_.push_back(other);
+    }
+    if (device.parent_) device.parent_->children_.push_back(&device);
+}
+
+void DeviceTable::unlink(Device& device) {
+    by_path_.erase(&device);
+    for (Device* child : device.children_) {
+        child->parent_ = device.parent_;
+        if (device.parent_) device.parent_->children_.push_back(child);
+    }
+    if (device.parent_) std::erase(device.parent_->children_, &device);
+    device.children_.clear();
+    // `parent_` stays: the script that stops on the removal is told of the last known kin. It is
+    // looked at only while the change is handled, and parents are removed after their children.
+}
+
+void DeviceTable::move(Device& device, std::string_view to, Time now, Changes& changes) {
+    std::string from = device.devpath_, target(to);
+    if (from == target) return;
+    if (device.parent_) std::erase(device.parent_->children_, &device);
+    device.parent_ = nullptr;
+    rename_below(device, from, target, now, changes);
+    by_path_.erase(&device);
+    link(device);
+}
+
+// The kernel announces the move of the top alone; every devpath below changes with it.
+void DeviceTable::rename_below(Device& device, const std::string& from, const std::string& to,
+                               Time now, Changes& changes) {
+    std::vector<Device*> todo{&device};
+    while (!todo.empty()) {
+        Device* d = todo.back();
+        todo.pop_back();
+        todo.insert(todo.end(), d->children_.begin(), d->children_.end());
+        changes.push_back({DeviceChange::Kind::Changed, d, d->block_, d->classes_, d->name_});
+        leave_classes(*d);  // the sets are ordered by devpath
+        by_path_.erase(d);
+        auto node = devices_.extract(d->devpath_);
+        bury(d->devpath_, d->seqnum_);
+        d->set_devpath(to + d->devpath_.substr(from.size()));
+        node.key() = d->devpath_;
+        devices_.insert(std::move(node));
+        by_path_.insert(d);
+        d->since_ = now;
+        classify(*d);
+    }
+}
+
+void DeviceTable::classify(Device& device) {
+    device.classes_ = classes_->classify(device);
+    enter_classes(device);
+}
+
+void DeviceTable::enter_classes(Device& device) {
+    for (const auto& m : device.classes_) members_[m.id].insert(&device);
+}
+
+void DeviceTable::leave_classes(Device& device) {
+    for (const auto& m : device.classes_) members_[m.id].erase(&device);
+}
+
+// Conditions and classes may look at an ancestor's driver and attributes: what stands below a device
+// that changed has changed, too.
+void DeviceTable::classify_below(Device& device, Time now, Changes& changes) {
+    std::vector<Device*> todo = device.children_;
+    while (!todo.empty()) {
+        Device* d = todo.back();
+        todo.pop_back();
+        todo.insert(todo.end(), d->children_.begin(), d->children_.end());
+        changes.push_back({DeviceChange::Kind::Changed, d, d->block_, d->classes_, ""});
+        leave_classes(*d);
+        classify(*d);
+        d->since_ = now;
+    }
+}
+
+void DeviceTable::use(std::shared_ptr<const ClassSet> classes, Changes& changes) {
+    removed_.clear();
+    for (auto& [path, device] : devices_) {
+        changes.push_back({DeviceChange::Kind::Changed, device.get(), device->block_, {}, ""});
+        device->classes_.clear();
+    }
+    classes_ = std::move(classes);
+    members_.assign(classes_->classes().size(), {});
+    for (auto& [path, device] : devices_) classify(*device);
+}
+
+}  // namespace devmux

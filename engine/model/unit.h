@@ -1,0 +1,56 @@
+// A unit as its file describes it. Plain data, immutable once loaded.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "conditions/condition.h"
+#include "conditions/result.h"
+#include "engine/intake/event.h"
+
+namespace devmux {
+
+// What is started. An init script's path is found when it runs, below the root in force.
+struct Service {
+    enum class Kind : unsigned char { InitScript, Command };
+    Kind kind = Kind::Command;
+    std::string init_script;             // NAME of /etc/init.d/NAME
+    std::vector<std::string> start;      // argv of a command; absolute
+    std::vector<std::string> stop;       // empty: nothing to stop
+    bool operator==(const Service&) const = default;
+};
+
+enum class ConditionKind : unsigned char { None, When, While };
+
+// each-event: run once for each event of a matching device.
+struct EachEvent {
+    DeviceTerm devices;
+    std::set<Action> actions{Action::Add, Action::Remove};
+    bool synthetic = false;  // run for `udevadm trigger` and its like, too
+};
+
+struct Unit {
+    std::string name;
+    std::string file;         // who won
+    std::string description;
+    std::vector<std::string> documentation;
+    ConditionKind condition_kind = ConditionKind::None;
+    Condition condition;
+    std::string condition_text;           // canonical
+    std::optional<Condition> stop_when;
+    std::string stop_when_text;
+    Duration linger{};
+    std::optional<EachEvent> each_event;
+    Service service;
+    bool task = false;
+    std::vector<std::string> environment;  // "NAME=value"
+    Errors warnings;                       // what `check` says beyond errors
+};
+
+// Whether two readings of a unit say the same.
+bool same_text(const Unit& a, const Unit& b);
+
+}  // namespace devmux

@@ -1,0 +1,281 @@
+// See unit_file.h. What `check` says beyond errors is in unit_lint.cc.
+#include "engine/model/unit_file.h"
+
+#include <algorithm>
+
+#include "conditions/grammar.h"
+#include "conditions/spelling.h"
+#include "conditions/text.h"
+#include "engine/model/unit_lint.h"
+#include "engine/model/yaml_fields.h"
+
+namespace devmux {
+namespace {
+
+using MaybeError = std::optional<Error>;
+
+constexpr std::string_view kNotInWhile =
+    "cannot stand in `while`: once won it is held, and the unit would never stop";
+
+bool is_script_name(std::string_view name) {
+    return !name.empty() && name.size() <= 64 && name[0] != '.' &&
+           std::all_of(name.begin(), name.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '.' || c == '_' || c == '+' || c == '-';
+           });
+}
+
+MaybeError read_argv(const Node& node, std::vector<std::string>& out) {
+    if (node.kind == Node::Kind::Scalar)
+        return error_at(node, "expected a list of arguments, found " + described(node),
+                        "a program is never run through a shell: [/usr/bin/program, argument]");
+    if (auto error = read_texts(node, out, false)) return error;
+    if (!out[0].starts_with('/'))
+        return error_at(node.items[0], "expected an absolute path, found " + described(node.items[0]),
+                        "PATH is not searched: write /usr/sbin/" + out[0]);
+    return std::nullopt;
+}
+
+MaybeError read_environment(const Node& node, std::vector<std::string>& out) {
+    if (node.kind != Node::Kind::Map)
+        return error_at(node, "expected a map of names and values, found " + described(node),
+                        "environment: {NAME: \"value\"}");
+    for (const auto& [key, value] : node.entries) {
+        bool good = !key.text.empty() && !(key.text[0] >= '0' && key.text[0] <= '9');
+        for (char c : key.text)
+            good &= (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+        if (!good) return error_at(key, described(key) + " is no name of a variable");
+        if (key.text.starts_with("DEVMUX_"))
+            return error_at(key, described(key) + ": names that begin with DEVMUX_ are devmux's own");
+        if (value.kind != Node::Kind::Scalar && value.kind != Node::Kind::Null)
+            return error_at(value, "expected a text, found " + described(value));
+        out.push_back(key.text + "=" + value.text);
+    }
+    return std::nullopt;
+}
+
+MaybeError read_duration(const Node& node, Duration& out) {
+    auto duration = node.kind == Node::Kind::Scalar ? parse_duration(node.text) : std::nullopt;
+    if (!duration)
+        return error_at(node, "expected a duration, found " + described(node),
+                        "a number and its unit: 500ms, 5s, 2m");
+    out = *duration;
+    return std::nullopt;
+}
+
+MaybeError read_actions(const Node& node, std::set<Action>& out) {
+    std::vector<std::string> words;
+    if (auto error = read_texts(node, words, true)) return error;
+    out.clear();
+    for (const std::string& word : words) {
+        Action action = action_of(word);
+        if (action == Action::Other)
+            return error_at(node, quoted(printable(word)) + " is no action of the kernel",
+                            "add, remove, change, move, online, offline, bind or unbind");
+        out.insert(action);
+    }
+    return std::nullopt;
+}
+
+class Reader {
+  public:
+    Reader(const Node& document, const std::string& name, const ClassNames& classes)
+        : document_(document), classes_(classes), unit_(std::make_shared<Unit>()) {
+        unit_->name = name;
+        unit_->file = document.mark.file;
+    }
+
+    UnitReading read() {
+        Unit& u = *unit_;
+        auto condition = [this](Condition& out, Usage usage) {
+            return [this, &out, usage](const Node& n) { return read_condition_into(n, out, usage); };
+        };
+        Usage in_while{.first_allowed = false, .why_not_first = kNotInWhile};
+        EachEvent each;
+        Condition when, during, stop, narrow;
+        Errors errors = read_fields(
+            document_,
+            {{"description", [&](const Node& n) { return read_text(n, u.description); }},
+             {"documentation", [&](const Node& n) { return read_texts(n, u.documentation, true); }},
+             {"when", condition(when, {})},
+             {"while", condition(during, in_while)},
+             {"stop-when", condition(stop, {})},
+             {"and-when", condition(narrow, has("while") ? in_while : Usage{})},
+             {"linger", [&](const Node& n) { return read_duration(n, u.linger); }},
+             {"each-event", [&](const Node& n) { return read_devices(n, each.devices); }},
+             {"actions", [&](const Node& n) { return read_actions(n, each.actions); }},
+             {"synthetic", [&](const Node& n) { return read_bool(n, each.synthetic); }},
+             {"init-script", [&](const Node& n) { return read_init_script(n); }},
+             {"command", [&](const Node& n) { return read_command(n); }},
+             {"task", [&](const Node& n) { return read_bool(n, u.task); }},
+             {"environment", [&](const Node& n) { return read_environment(n, u.environment); }}},
+            "a unit");
+        if (document_.kind != Node::Kind::Map) return {nullptr, std::move(errors)};
+        if (has("each-event")) u.each_event = std::move(each);
+        if (has("stop-when")) u.stop_when = std::move(stop);
+        check_condition_keys(errors);
+        check_service(errors);
+        if (!errors.empty()) return {nullptr, std::move(errors)};
+        set_condition(std::move(has("when") ? when : during), std::move(narrow));
+        lint(*unit_, document_);
+        return {unit_, {}};
+    }
+
+  private:
+    bool has(std::string_view key) const { return document_.find(key) != nullptr; }
+    const Node& at(std::string_view key) const { return *document_.find(key); }
+
+    MaybeError read_condition_into(const Node& n, Condition& out, const Usage& usage) {
+        auto condition = read_condition(n, classes_, usage);
+        if (!condition) return condition.error();
+        out = std::move(*condition);
+        return std::nullopt;
+    }
+
+    MaybeError read_devices(const Node& n, DeviceTerm& out) {
+        std::string text;
+        if (auto error = read_text(n, text)) return error;
+        auto term = parse_device_set(text, classes_);
+        if (!term) return placed(term.error(), n);
+        out = std::move(*term);
+        return std::nullopt;
+    }
+
+    MaybeError read_init_script(const Node& n) {
+        Service& s = unit_->service;
+        s.kind = Service::Kind::InitScript;
+        if (auto error = read_text(n, s.init_script)) return error;
+        if (is_script_name(s.init_script)) return std::nullopt;
+        return error_at(n, "expected the name of a script in /etc/init.d, found " + described(n),
+                        s.init_script.starts_with('/') ? "write the name alone; another script is run "
+                                                         "by command: {start: [/path, start]}" : "");
+    }
+
+    MaybeError read_command(const Node& n) {
+        Service& s = unit_->service;
+        s.kind = Service::Kind::Command;
+        if (n.kind != Node::Kind::Map)
+            return error_at(n, "expected {start: […], stop: […]}, found " + described(n),
+                            "a program is never run through a shell: {start: [/usr/bin/program]}");
+        Errors errors =
+            read_fields(n, {{"start", [&](const Node& v) { return read_argv(v, s.start); }},
+                            {"stop", [&](const Node& v) { return read_argv(v, s.stop); }}}, "command");
+        if (!errors.empty()) return errors[0];
+        if (s.start.empty()) return error_at(n, "command needs start: [/usr/bin/program]");
+        return std::nullopt;
+    }
+
+    void check_condition_keys(Errors& errors) {
+        std::string first;
+        for (std::string_view key : {"when", "while", "each-event"}) {
+            if (!has(key)) continue;
+            if (!first.empty())
+                errors.push_back(error_at(at(key), quoted(key) + " cannot stand beside " + quoted(first),
+                                          "a unit has one of when, while, each-event"));
+            first = key;
+        }
+        auto needs = [&](std::string_view key, std::string_view other) {
+            if (has(key) && !has(other))
+                errors.push_back(error_at(at(key), quoted(key) + " needs " + quoted(other)));
+        };
+        needs("linger", "while");
+        needs("actions", "each-event");
+        needs("synthetic", "each-event");
+        if (has("stop-when") && has("each-event"))
+            errors.push_back(error_at(at("stop-when"), "an each-event unit has nothing to stop"));
+        if (has("and-when") && !has("when") && !has("while"))
+            errors.push_back(error_at(at("and-when"), "\"and-when\" needs \"when\" or \"while\""));
+    }
+
+    void check_service(Errors& errors) {
+        Unit& u = *unit_;
+        if (has("init-script") && has("command"))
+            errors.push_back(error_at(at("command"), "\"command\" cannot stand beside \"init-script\"",
+                                      "a unit starts exactly one thing"));
+        if (!has("init-script") && !has("command"))
+            errors.push_back(error_at(document_, "the unit starts nothing",
+                                      "it needs init-script: NAME or command: {start: [/path]}"));
+        bool one_shot = has("command") && u.service.stop.empty();
+        if (one_shot && has("task") && !u.task)
+            errors.push_back(error_at(at("task"), "a command without stop leaves nothing that could be "
+                                      "stopped: it is a task", "give it stop: [ … ], or task: true"));
+        // Only a command that reads well can be told to lack its stop.
+        bool stops = !has("each-event") && (has("while") || has("stop-when"));
+        if (one_shot && !has("init-script") && !u.service.start.empty() && stops)
+            errors.push_back(error_at(at("command"), std::string(has("while") ? "\"while\"" : "\"stop-when\"") +
+                                      " stops the command, which says not how", "give it stop: [ … ]"));
+        if (one_shot) u.task = true;
+    }
+
+    void set_condition(Condition condition, Condition narrow) {
+        Unit& u = *unit_;
+        u.condition_kind = has("when")    ? ConditionKind::When
+                           : has("while") ? ConditionKind::While
+                                          : ConditionKind::None;
+        if (u.condition_kind != ConditionKind::None) {
+            if (has("and-when")) {
+                Condition both;
+                both.kind = Condition::Kind::All;
+                both.parts.push_back(std::move(condition));
+                both.parts.push_back(std::move(narrow));
+                condition = std::move(both);
+                renumber(condition);
+            }
+            u.condition = std::move(condition);
+            u.condition_text = to_string(u.condition);
+        }
+        if (u.stop_when) u.stop_when_text = to_string(*u.stop_when);
+    }
+
+    const Node& document_;
+    const ClassNames& classes_;
+    std::shared_ptr<Unit> unit_;
+};
+
+}  // namespace
+
+UnitReading read_unit(const Node& document, const std::string& name, const ClassNames& classes) {
+    return Reader(document, name, classes).read();
+}
+
+UnitReading rebind(const Unit& unit, const ClassNames& classes) {
+    auto copy = std::make_shared<Unit>(unit);
+    Errors errors;
+    auto again = [&](const std::string& text, Condition& out) {
+        auto condition = parse_condition(text, classes);
+        if (condition) out = std::move(*condition);
+        else errors.push_back(condition.error());
+        renumber(out);
+    };
+    if (unit.condition_kind != ConditionKind::None) again(unit.condition_text, copy->condition);
+    if (unit.stop_when) again(unit.stop_when_text, *copy->stop_when);
+    if (unit.each_event) {
+        auto term = parse_device_set(to_string(unit.each_event->devices), classes);
+        if (term) copy->each_event->devices = std::move(*term);
+        else errors.push_back(term.error());
+    }
+    if (!errors.empty()) return {nullptr, std::move(errors)};
+    return {copy, {}};
+}
+
+bool same_text(const Unit& a, const Unit& b) {
+    auto events = [](const Unit& u) {
+        return u.each_event ? to_string(u.each_event->devices) + (u.each_event->synthetic ? "+" : "") : "";
+    };
+    auto actions = [](const Unit& u) { return u.each_event ? u.each_event->actions : std::set<Action>{}; };
+    return a.file == b.file && a.description == b.description && a.documentation == b.documentation &&
+           a.condition_kind == b.condition_kind && a.condition_text == b.condition_text &&
+           a.stop_when_text == b.stop_when_text && a.linger == b.linger && events(a) == events(b) &&
+           actions(a) == actions(b) && a.service == b.service && a.task == b.task &&
+           a.environment == b.environment;
+}
+
+bool is_unit_name(std::string_view name) {
+    return !name.empty() && name.size() <= 64 && name[0] != '.' &&
+           std::all_of(name.begin(), name.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      std::string_view("._:@-").find(c) != std::string_view::npos;
+           });
+}
+
+}  // namespace devmux
