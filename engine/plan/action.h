@@ -1,0 +1,39 @@
+// What the plan answers with: the closed list of things that the shell can be asked to do. They are
+// carried out in order; a record stands before the job that it remembers.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/plan/job.h"
+#include "engine/plan/saved.h"
+
+namespace devmux {
+
+// Read this devpath in sysfs again, after `delay`, and feed a LookedAt.
+struct LookAgain {
+    std::string devpath;
+    Duration delay{};
+};
+
+// Does /proc/modules show a module that is loading? Feed a ModulesSeen.
+struct LookAtModules {};
+
+// Something that a person may want to know; one line. Empty unit: about the engine.
+struct Report {
+    enum class Level : unsigned char { Info, Warning, Error };
+    Level level = Level::Info;
+    std::string unit;
+    std::string text;
+};
+
+// A unit moved: whoever waits for it, or watches, may want to look.
+struct UnitChanged {
+    std::string unit;
+};
+
+using PlanAction = std::variant<Record, RunJob, AdoptJob, LookAgain, LookAtModules, Report, UnitChanged>;
+using Actions = std::vector<PlanAction>;
+
+}  // namespace devmux

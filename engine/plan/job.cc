@@ -1,0 +1,28 @@
+// How jobs read in sentences: "gdm3 start was killed by signal 9 (Killed)". The words are put after
+// a subject, and are the same in the log, in `status` and in `explain`.
+#include "engine/plan/job.h"
+
+#include <cstring>
+
+namespace devmux {
+
+std::string_view to_string(Verb verb) {
+    switch (verb) {
+        case Verb::Start: return "start";
+        case Verb::Stop: return "stop";
+        case Verb::Run: return "run";
+    }
+    return "run";
+}
+
+std::string describe(const JobEnded& end) {
+    if (!end.error.empty()) return "could not be started: " + end.error;
+    if (end.code) return "exited with status " + std::to_string(*end.code);
+    if (!end.signal) return "ended while nobody watched; its exit status is unknown";
+    // sigdescr_np(3): the English text, without locale and without a shared buffer.
+    const char* name = sigdescr_np(*end.signal);
+    std::string text = "was killed by signal " + std::to_string(*end.signal);
+    return name ? text + " (" + name + ")" : text;
+}
+
+}  // namespace devmux

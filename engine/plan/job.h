@@ -1,0 +1,56 @@
+// A job: one run of a unit's program. The plan asks for it, the runner makes it happen and tells how
+// it ended. Plain data.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "conditions/duration.h"
+
+namespace devmux {
+
+struct Unit;
+
+// Numbers grow over the life of a boot, restarts of the engine included; 0 is no job.
+using JobId = uint64_t;
+
+// Start and Stop of a service; Run is one run of an each-event unit.
+enum class Verb : unsigned char { Start, Stop, Run };
+
+std::string_view to_string(Verb verb);
+
+// "Run this now." In the order of the list of actions, after the records that precede it.
+struct RunJob {
+    JobId job = 0;
+    std::shared_ptr<const Unit> unit;
+    Verb verb = Verb::Start;
+    std::string reason;  // DEVMUX_REASON, and the log
+    std::string action;  // ACTION of the device: "add" at a start, "remove" at a stop; or empty
+    std::string block;   // the device's variables ("KEY=VALUE\0…"); empty where no device decided
+};
+
+// A job of a former engine that was still running when it went: watch it to its end.
+struct AdoptJob {
+    JobId job = 0;
+    std::string unit;
+    int pid = 0;
+    Time marked_at{};  // CLOCK_BOOTTIME when it was about to exec
+};
+
+// How a job ended. Neither code nor signal: it ended unseen, or never came to run.
+struct JobEnded {
+    JobId job = 0;
+    std::optional<int> code;
+    std::optional<int> signal;
+    std::string error;  // why it could not be started ("/etc/init.d/gdm3: not found"); or empty
+
+    bool ok() const { return code == 0 && error.empty(); }
+    bool unseen() const { return !code && !signal && error.empty(); }
+};
+
+// "exited with status 3", "was killed by signal 9 (Killed)", …
+std::string describe(const JobEnded& end);
+
+}  // namespace devmux

@@ -1,0 +1,51 @@
+// A unit in force: its description, its state, and what its condition remembers.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "conditions/evaluate.h"
+#include "engine/model/unit.h"
+#include "engine/plan/saved.h"
+#include "engine/plan/unit_state.h"
+
+namespace devmux {
+
+struct Managed {
+    std::shared_ptr<const Unit> unit;
+    bool orphaned = false;  // its file is gone, its service is not
+
+    UnitState state;
+    JobId job = 0;            // of the transition under way
+    Time since{};             // when `state.actual` was entered
+    uint64_t starts = 0;
+    std::string reason;       // of the last start or stop
+    std::string last_end;     // how the last job ended
+    std::string start_block;  // variables of the device that it was started for
+
+    Truth now = Truth::Unknown;  // of the condition, when it was last evaluated
+    // The last *definite* verdicts, at first false: an edge is a definite false -> true, and
+    // true -> unknown -> true is none.
+    Truth verdict = Truth::False;
+    Truth stop_verdict = Truth::False;
+    Memory memory, stop_memory;
+    std::optional<Witness> witness;
+
+    // `linger`: when a definite loss will have lasted long enough. Unknown freezes what is left.
+    Time loss_due = kNever;
+    std::optional<Duration> loss_left;
+    Time deadline = kNever;   // when it must be looked at without an event
+    bool dirty = false;       // in the planner's queue
+
+    UnitKind kind() const {
+        return {.task = unit->task, .holds = unit->condition_kind == ConditionKind::While};
+    }
+    SavedUnit saved() const {
+        return {.unit = unit->name, .verdict = verdict, .stop_verdict = stop_verdict,
+                .wanted = state.wanted, .actual = state.actual, .hold = state.hold,
+                .again = state.again, .job = job};
+    }
+};
+
+}  // namespace devmux

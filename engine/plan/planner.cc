@@ -1,0 +1,213 @@
+// From change to verdict to edge. What happens to the unit then is in planner_units.cc; each-event
+// units are in planner_events.cc; use() and restore() in planner_load.cc.
+#include "engine/plan/planner.h"
+
+#include "conditions/text.h"
+
+namespace devmux {
+
+Planner::Planner(World& world, Time now, SettleTimes settle) : world_(world), settle_(now, settle) {
+    world_.unit_state = [this](const std::string& name) -> std::optional<Actual> {
+        auto unit = find(name);
+        return unit ? std::optional<Actual>(units_[*unit].state.actual) : std::nullopt;
+    };
+}
+
+std::optional<UnitIndex> Planner::find(std::string_view name) const {
+    auto it = by_name_.find(name);
+    return it == by_name_.end() ? std::nullopt : std::optional<UnitIndex>(it->second);
+}
+
+void Planner::mark(UnitIndex unit) {
+    if (std::exchange(units_[unit].dirty, true)) return;
+    queue_.push_back(unit);
+}
+
+// A device concerns the terms that watch what it is, and what it was.
+void Planner::mark_watchers(const DeviceChange& change) {
+    auto mark_it = [this](UnitIndex unit) { mark(unit); };
+    const Device& d = *change.device;
+    watchers_.each_watching(d.classes(), d.name(), d.block(), mark_it);
+    if (change.kind != DeviceChange::Kind::Changed) return;
+    if (!change.old_name.empty())
+        watchers_.each_watching(change.old_classes, change.old_name, change.old_block, mark_it);
+    else
+        watchers_.each_watching(change.old_classes, d.name(), change.old_block, mark_it);
+}
+
+void Planner::devices_changed(const std::vector<DeviceChange>& changes, const DeviceEvent* event,
+                              Time now, Actions& actions) {
+    for (const DeviceChange& change : changes) {
+        mark_watchers(change);
+        if (change.kind == DeviceChange::Kind::Added) settle_.device_came(now);
+    }
+    if (event && event->uevent.action == Action::Bind) settle_.device_came(now);
+    cause_.devices = true;
+    if (changes.size() == 1) {
+        cause_.device = changes[0].device;
+        cause_.removed = changes[0].kind == DeviceChange::Kind::Removed;
+    }
+    if (event) cause_.seqnum = event->uevent.seqnum;
+    run_events(changes, event, actions);
+    drain(now, actions);
+    cause_ = {};
+}
+
+void Planner::fact_changed(const FactKey& fact, Time now, Actions& actions) {
+    watchers_.each_watching(fact, [this](UnitIndex unit) { mark(unit); });
+    drain(now, actions);
+}
+
+void Planner::coldplug_complete(Time now, Actions& actions) {
+    if (std::exchange(world_.coldplug, true)) return;
+    settle_.coldplug_complete();
+    std::erase_if(handled_, [&](const auto& entry) { return !world_.table.find(entry.first.second); });
+    for (UnitIndex i = 0; i < units_.size(); ++i) mark(i);
+    cause_.devices = true;
+    drain(now, actions);
+    cause_ = {};
+}
+
+void Planner::modules_seen(const ModulesSeen& modules, Time now, Actions& actions) {
+    if (!settle_.modules(modules.loading, now)) return;
+    actions.push_back(Report{Report::Level::Info, "", "settled: no device came for 3 s"});
+    report_settled(now, actions);
+}
+
+void Planner::report_settled(Time now, Actions& actions) {
+    world_.settled = true;
+    actions.push_back(Record{SavedSettled{}});
+    fact_changed({FactKind::Settled, ""}, now, actions);
+}
+
+Time Planner::next_deadline() const {
+    Time unit = deadlines_.empty() ? kNever : deadlines_.begin()->first;
+    return std::min(unit, settle_.next());
+}
+
+void Planner::deadline(Time now, Actions& actions) {
+    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+        UnitIndex unit = deadlines_.begin()->second;
+        set_deadline(unit, kNever);
+        mark(unit);
+    }
+    drain(now, actions);
+    switch (settle_.poll(now)) {
+        case Settle::Answer::NotYet: break;
+        case Settle::Answer::AskModules:
+            settle_.modules(true, now);  // not again before the answer, or a second
+            actions.push_back(LookAtModules{});
+            break;
+        case Settle::Answer::Late:
+            actions.push_back(Report{Report::Level::Warning, "",
+                                     "devices kept coming: calling the machine settled all the same"});
+            report_settled(now, actions);
+            break;
+    }
+}
+
+void Planner::set_deadline(UnitIndex unit, Time deadline) {
+    Managed& m = units_[unit];
+    if (m.deadline == deadline) return;
+    if (m.deadline != kNever) deadlines_.erase({m.deadline, unit});
+    m.deadline = deadline;
+    if (deadline != kNever) deadlines_.insert({deadline, unit});
+}
+
+// Circles of units were refused at load, so every round moves something for the last time; the bound
+// is for the bug that we have not thought of, and says so.
+void Planner::drain(Time now, Actions& actions) {
+    size_t bound = 16 * (units_.size() + 1);
+    while (!queue_.empty()) {
+        UnitIndex unit = queue_.front();
+        queue_.pop_front();
+        units_[unit].dirty = false;
+        if (bound-- == 0) {
+            actions.push_back(Report{Report::Level::Error, units_[unit].unit->name,
+                                     "units keep moving each other without end; leaving them as they are "
+                                     "(this is a bug)"});
+            for (UnitIndex left : queue_) units_[left].dirty = false;
+            queue_.clear();
+            return;
+        }
+        reconsider(unit, now, actions);
+    }
+}
+
+void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
+    Managed& m = units_[index];
+    if (m.orphaned || m.unit->condition_kind == ConditionKind::None) return;
+    SavedUnit before = m.saved();
+    Memory memory_before = m.memory;
+    Verdict v = evaluate(m.unit->condition, world_, now, m.memory);
+    save_latches(m, m.unit->condition, memory_before, m.memory, actions);
+    m.now = v.truth;
+    m.witness = v.witness;
+    Time ask_again = v.deadline;
+
+    bool stop_edge = false;
+    if (m.unit->stop_when) {
+        Memory stop_before = m.stop_memory;
+        Verdict stop = evaluate(*m.unit->stop_when, world_, now, m.stop_memory);
+        save_latches(m, *m.unit->stop_when, stop_before, m.stop_memory, actions);
+        ask_again = std::min(ask_again, stop.deadline);
+        stop_edge = stop.truth == Truth::True && m.stop_verdict != Truth::True;
+        if (stop.truth != Truth::Unknown) m.stop_verdict = stop.truth;
+    }
+    bool edge = v.truth == Truth::True && m.verdict != Truth::True;
+    if (v.truth != Truth::Unknown) m.verdict = v.truth;
+    bool lost = lost_for_good(m, v.truth, now);
+    set_deadline(index, std::min(ask_again, m.loss_due));
+
+    // An explicit stop wins, and asks for a fresh false -> true after it.
+    if (stop_edge) {
+        apply(index, UnitEvent::StopEdge, "stop-when: " + m.unit->stop_when_text, now, actions);
+    } else if (edge && m.stop_verdict != Truth::True) {
+        apply(index, UnitEvent::Edge, m.unit->condition_text, now, actions);
+    } else if (lost) {
+        apply(index, UnitEvent::Loss, "no longer: " + m.unit->condition_text, now, actions);
+    }
+    if (m.saved() != before) {
+        // apply() has saved it, unless nothing but a verdict moved.
+        if (m.state == UnitState{before.wanted, before.actual, before.hold, before.again} &&
+            m.job == before.job)
+            actions.push_back(Record{m.saved()});
+    }
+}
+
+// A `while` that is definitely false, for as long as its linger says. Also after a restart, where the
+// loss may have come while nobody looked.
+bool Planner::lost_for_good(Managed& m, Truth truth, Time now) {
+    bool running = m.unit->condition_kind == ConditionKind::While && m.state.wanted == Wanted::Up &&
+                   m.state.hold != Hold::Up;
+    if (!running || truth == Truth::True) {
+        m.loss_due = kNever;
+        m.loss_left.reset();
+        return false;
+    }
+    if (truth == Truth::Unknown) {
+        if (m.loss_due != kNever) m.loss_left = m.loss_due - now;
+        m.loss_due = kNever;
+        return false;
+    }
+    if (m.loss_due == kNever) m.loss_due = now + m.loss_left.value_or(m.unit->linger);
+    if (now < m.loss_due) return false;
+    m.loss_due = kNever;
+    m.loss_left.reset();
+    return true;
+}
+
+void Planner::save_latches(const Managed& m, const Condition& condition, const Memory& before,
+                           const Memory& after, Actions& actions) {
+    each_leaf(condition, [&](const Condition& leaf) {
+        if (leaf.kind != Condition::Kind::Device || leaf.device.quantifier != Quantifier::First) return;
+        auto latch = [&](const Memory& memory) -> std::optional<Witness> {
+            return leaf.slot < memory.slots.size() ? memory.slots[leaf.slot].latch : std::nullopt;
+        };
+        std::optional<Witness> won = latch(after);
+        if (won && !latch(before))
+            actions.push_back(Record{SavedLatch{m.unit->name, to_string(leaf.device), *won, false}});
+    });
+}
+
+}  // namespace devmux

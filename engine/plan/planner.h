@@ -1,0 +1,102 @@
+// What should happen. The planner is told what changed, asks the conditions that it concerns, moves
+// units by the transition table (unit_state.h), and answers with actions and its next deadline. It
+// opens no file, reads no clock and starts no process: the same calls give the same answers.
+//
+// Units that must be looked at stand in a queue, which is drained to rest before a call returns; a
+// unit that moves queues those whose conditions ask for it. No recursion.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/model/configuration.h"
+#include "engine/plan/action.h"
+#include "engine/plan/event_runs.h"
+#include "engine/plan/managed.h"
+#include "engine/plan/settle.h"
+#include "engine/plan/watch_index.h"
+#include "engine/plan/world.h"
+
+namespace devmux {
+
+class Planner {
+  public:
+    Planner(World& world, Time now, SettleTimes settle = {});
+
+    // The first configuration, and each reload: states, verdicts and jobs are carried over by name.
+    // `saved`: with the first one, what a former engine of this boot left behind.
+    void use(std::shared_ptr<const Configuration> configuration, Time now, Actions& actions,
+             const SavedState* saved = nullptr);
+
+    // Devices changed; `event` is the one that did it, where there is one.
+    void devices_changed(const std::vector<DeviceChange>& changes, const DeviceEvent* event, Time now,
+                         Actions& actions);
+    void fact_changed(const FactKey& fact, Time now, Actions& actions);
+    // Coldplug is complete: from now on what was not seen is absent.
+    void coldplug_complete(Time now, Actions& actions);
+    void modules_seen(const ModulesSeen& modules, Time now, Actions& actions);
+    void job_ended(const JobEnded& end, Time now, Actions& actions);
+    void by_hand(UnitIndex unit, UnitEvent event, Time now, Actions& actions);
+    void clear_latches(UnitIndex unit, Time now, Actions& actions);
+
+    Time next_deadline() const;
+    void deadline(Time now, Actions& actions);
+
+    // For those who tell.
+    const std::deque<Managed>& units() const { return units_; }
+    std::optional<UnitIndex> find(std::string_view name) const;
+    const Configuration& configuration() const { return *configuration_; }
+    const EventRuns& event_runs() const { return runs_; }
+    const WatchIndex& conditions_index() const { return watchers_; }
+
+  private:
+    // What the present call is about: the device for the environment of a script.
+    struct Cause {
+        bool devices = false;  // devices changed, or coldplug is complete: no fact, timer or hand
+        const Device* device = nullptr;  // where it was one
+        bool removed = false;
+        uint64_t seqnum = 0;  // of the event; 0: found by a walk
+    };
+
+    void restore(const SavedState& saved, Time now, Actions& actions);
+    void watch(UnitIndex unit);
+    void mark(UnitIndex unit);
+    void mark_watchers(const DeviceChange& change);
+    void drain(Time now, Actions& actions);
+    void reconsider(UnitIndex unit, Time now, Actions& actions);
+    bool lost_for_good(Managed& m, Truth truth, Time now);
+    void save_latches(const Managed& m, const Condition& condition, const Memory& before,
+                      const Memory& after, Actions& actions);
+    void apply(UnitIndex unit, UnitEvent event, const std::string& reason, Time now, Actions& actions);
+    void run(UnitIndex unit, Step step, const std::string& reason, bool by_hand, Actions& actions);
+    std::string start_variables(const Managed& m) const;
+    void set_deadline(UnitIndex unit, Time deadline);
+    void restore_unit(Managed& m, UnitIndex unit, const SavedUnit& saved, const SavedState& state, Time now,
+                      Actions& actions);
+    void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, Actions& actions);
+    void run_event(const Device& device, std::string_view action, const std::string& block, bool synthetic,
+                   Actions& actions);
+    void report_settled(Time now, Actions& actions);
+
+    World& world_;
+    std::shared_ptr<const Configuration> configuration_ = std::make_shared<Configuration>();
+    std::deque<Managed> units_;
+    std::map<std::string, UnitIndex, std::less<>> by_name_;
+    WatchIndex watchers_;        // of conditions
+    WatchIndex event_watchers_;  // of each-event
+    std::unordered_map<JobId, UnitIndex> jobs_;
+    std::deque<UnitIndex> queue_;
+    std::set<std::pair<Time, UnitIndex>> deadlines_;
+    EventRuns runs_;
+    // each-event `add` runs of a former engine, and ours: devpath and generation, per unit.
+    std::map<std::pair<std::string, std::string>, Generation> handled_;
+    Settle settle_;
+    JobId last_job_ = 0;
+    Cause cause_;
+};
+
+}  // namespace devmux

@@ -1,0 +1,174 @@
+// Configurations in, and the memory of a former engine in.
+#include <utility>
+
+#include "conditions/text.h"
+#include "engine/plan/planner.h"
+
+namespace devmux {
+namespace {
+
+void restore_latches(const Condition& condition, const std::string& unit,
+                     const std::vector<SavedLatch>& latches, Memory& memory) {
+    each_leaf(condition, [&](const Condition& leaf) {
+        if (leaf.kind != Condition::Kind::Device || leaf.device.quantifier != Quantifier::First) return;
+        std::string text = to_string(leaf.device);
+        for (const SavedLatch& latch : latches) {
+            if (latch.unit != unit || latch.leaf != text) continue;
+            if (memory.slots.size() <= leaf.slot) memory.slots.resize(leaf.slot + 1);
+            memory.slots[leaf.slot].latch = latch.winner;
+        }
+    });
+}
+
+// Latches of the old condition, as they would have been saved.
+std::vector<SavedLatch> latches_of(const Unit& unit, const Condition& condition, const Memory& memory) {
+    std::vector<SavedLatch> out;
+    each_leaf(condition, [&](const Condition& leaf) {
+        if (leaf.kind == Condition::Kind::Device && leaf.slot < memory.slots.size() &&
+            memory.slots[leaf.slot].latch)
+            out.push_back({unit.name, to_string(leaf.device), *memory.slots[leaf.slot].latch, false});
+    });
+    return out;
+}
+
+bool runs(const Managed& m) {
+    return m.job != 0 || m.state.actual == Actual::Active || m.state.actual == Actual::Starting ||
+           m.state.actual == Actual::Stopping;
+}
+
+}  // namespace
+
+void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, Actions& actions,
+                  const SavedState* saved) {
+    std::deque<Managed> old = std::exchange(units_, {});
+    std::unordered_map<JobId, UnitIndex> old_jobs = std::exchange(jobs_, {});
+    auto old_names = std::exchange(by_name_, {});
+    configuration_ = std::move(configuration);
+    watchers_ = {};
+    event_watchers_ = {};
+    queue_.clear();
+    deadlines_.clear();
+    std::vector<DeviceChange> changes;
+    world_.table.use(configuration_->classes, changes);
+
+    auto take_in = [&](Managed m) {
+        auto index = static_cast<UnitIndex>(units_.size());
+        if (m.job) jobs_[m.job] = index;
+        m.dirty = false;
+        m.deadline = kNever;
+        by_name_[m.unit->name] = index;
+        units_.push_back(std::move(m));
+        if (!units_.back().orphaned) watch(index);
+        mark(index);
+    };
+    for (const auto& [name, unit] : configuration_->units) {
+        Managed m;
+        m.since = now;
+        if (auto it = old_names.find(name); it != old_names.end()) m = std::move(old[it->second]);
+        if (m.unit) {
+            // A verdict is about the unit, not about the wording: a reload that only says better what
+            // was true already starts nothing. Latches go over by what their leaf says, clocks of
+            // `for` where the whole condition is the same.
+            if (m.unit->condition_text != unit->condition_text) {
+                auto latches = latches_of(*m.unit, m.unit->condition, m.memory);
+                m.memory = {};
+                restore_latches(unit->condition, name, latches, m.memory);
+            }
+            if (m.unit->stop_when_text != unit->stop_when_text) m.stop_memory = {};
+        }
+        m.unit = unit;
+        m.orphaned = false;
+        take_in(std::move(m));
+    }
+    for (const auto& [name, index] : old_names) {
+        Managed& m = old[index];
+        if (configuration_->units.contains(name) || !m.unit || !runs(m)) continue;
+        m.orphaned = true;
+        actions.push_back(Report{Report::Level::Warning, name,
+                                 "its file is gone, its service runs on: devmux stop " + name + " stops it"});
+        take_in(std::move(m));
+    }
+    // The first picture is not there yet: what holds by memory alone (a latch) waits for it, so that a
+    // start knows the device that it is for.
+    if (saved) return restore(*saved, now, actions);
+    drain(now, actions);
+    // An each-event unit that is new, or means more devices than before, is run for those that are
+    // there, as at the start. Which were handled is known.
+    world_.table.each([&](const Device& d) { run_event(d, "add", d.block(), false, actions); });
+}
+
+void Planner::watch(UnitIndex index) {
+    const Unit& unit = *units_[index].unit;
+    auto add = [&](const Condition& leaf) {
+        if (leaf.kind == Condition::Kind::Device) watchers_.add(leaf.device, index);
+        else if (leaf.kind == Condition::Kind::Fact) watchers_.add(leaf.fact, index);
+    };
+    if (unit.condition_kind != ConditionKind::None) each_leaf(unit.condition, add);
+    if (unit.stop_when) each_leaf(*unit.stop_when, add);
+    if (unit.each_event) event_watchers_.add(unit.each_event->devices, index);
+}
+
+void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
+    last_job_ = std::max(last_job_, saved.last_job);
+    if (saved.settled) {
+        settle_.restore();
+        world_.settled = true;
+    }
+    for (const SavedRun& run : saved.runs) {
+        auto mark = saved.marks.find(run.job);
+        bool ran = mark != saved.marks.end();
+        bool ended = saved.ended.contains(run.job);
+        // Asked for, and never run: the walk will find the device, and run it then.
+        if (!ran && !ended) continue;
+        handled_[{run.unit, run.devpath}] = run.generation;
+        if (ran && !ended) runs_.adopt(run, mark->second, actions);
+    }
+    for (const auto& [name, unit] : saved.units) {
+        if (auto index = find(name)) restore_unit(units_[*index], *index, unit, saved, now, actions);
+        else if (unit.wanted == Wanted::Up)
+            actions.push_back(Report{Report::Level::Warning, name,
+                                     "was " + std::string(to_string(unit.actual)) + " under a former engine; its "
+                                     "file is gone or broken, and its service is left alone"});
+    }
+}
+
+void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, const SavedState& state,
+                           Time now, Actions& actions) {
+    restore_latches(m.unit->condition, m.unit->name, state.latches, m.memory);
+    if (m.unit->stop_when) restore_latches(*m.unit->stop_when, m.unit->name, state.latches, m.stop_memory);
+    m.verdict = saved.verdict;
+    m.stop_verdict = saved.stop_verdict;
+    m.state = {saved.wanted, saved.actual, saved.hold, saved.again};
+    m.since = now;
+    if (saved.actual == Actual::Failed) m.last_end = "its last job failed, under a former engine";
+    bool under_way = saved.actual == Actual::Starting || saved.actual == Actual::Stopping;
+    if (!under_way) return;
+    if (auto mark = state.marks.find(saved.job); mark != state.marks.end() && !state.ended.contains(saved.job)) {
+        m.job = saved.job;
+        jobs_[m.job] = index;
+        actions.push_back(Report{Report::Level::Info, m.unit->name,
+                                 "was " + std::string(to_string(saved.actual)) +
+                                     " when the engine went; watching it to its end"});
+        actions.push_back(AdoptJob{m.job, m.unit->name, mark->second.pid, mark->second.at});
+        return;
+    }
+    // It was asked for and never ran. What the condition asked for, it asks for again once it is known
+    // to hold still: the verdict goes back, so that this is an edge. A person's word stands.
+    m.state.again = false;
+    if (saved.actual == Actual::Starting) {
+        m.state.actual = Actual::Waiting;
+        m.state.wanted = Wanted::Down;
+        bool by_hand = saved.hold == Hold::Up || saved.verdict != Truth::True;
+        if (by_hand && saved.wanted == Wanted::Up)
+            apply(index, UnitEvent::HandStart, "by hand, when the engine went", now, actions);
+        else if (saved.wanted == Wanted::Up) m.verdict = Truth::False;
+    } else {
+        m.state.actual = Actual::Active;
+        m.state.wanted = Wanted::Up;
+        m.stop_verdict = Truth::False;
+        if (saved.hold == Hold::Down)
+            apply(index, UnitEvent::HandStop, "by hand, when the engine went", now, actions);
+    }
+}
+
+}  // namespace devmux

@@ -1,0 +1,154 @@
+// From edge to job, and from the job's end to the next state.
+#include <utility>
+
+#include "conditions/text.h"
+#include "engine/plan/planner.h"
+
+namespace devmux {
+namespace {
+
+// What a person reads of a move. Empty: nothing worth a line.
+std::string move_text(const UnitState& from, const UnitState& to, const std::string& reason,
+                      const std::string& end) {
+    std::string because = reason.empty() ? "" : " (" + reason + ")";
+    if (from.actual == to.actual) {
+        if (from.actual == Actual::Starting && to.wanted != from.wanted)
+            return to.wanted == Wanted::Down ? "stops as soon as it has started" + because
+                                             : "stays: wanted again" + because;
+        if (from.actual == Actual::Stopping && to.wanted == Wanted::Up)
+            return "starts again as soon as it has stopped" + because;
+        return "";
+    }
+    switch (to.actual) {
+        case Actual::Starting: return "starting" + because;
+        case Actual::Stopping: return "stopping" + because;
+        case Actual::Active: return "active";
+        case Actual::Done: return "done";
+        case Actual::Failed: return "failed: " + end;
+        case Actual::Waiting: return from.actual == Actual::Stopping ? "stopped" : "";
+    }
+    return "";
+}
+
+}  // namespace
+
+void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason, Time now,
+                    Actions& actions) {
+    Managed& m = units_[index];
+    UnitState before = m.state;
+    Transition t = next(before, event, m.kind());
+    m.state = t.state;
+    if (m.state.actual != before.actual) m.since = now;
+    // What is decided while a job runs is why the next one will.
+    if (m.state.wanted != before.wanted) m.reason = reason;
+    std::string text = move_text(before, m.state, reason, m.last_end);
+    // A job that ended and the next one that begins are two moves in one transition.
+    bool restarted = before.actual == Actual::Starting && t.step == Step::Start;
+    if (restarted) text = "starting once more: its condition was left and became true meanwhile";
+    if (!text.empty())
+        actions.push_back(Report{m.state.actual == Actual::Failed ? Report::Level::Error
+                                                                  : Report::Level::Info,
+                                 m.unit->name, std::move(text)});
+    if (t.step != Step::None) run(index, t.step, reason, event == UnitEvent::HandStart, actions);
+    else if (m.state != before || m.job != 0) actions.push_back(Record{m.saved()});
+    if (m.state == before && t.step == Step::None) return;
+    actions.push_back(UnitChanged{m.unit->name});
+    if (m.state.actual == before.actual) return;
+    auto mark_it = [this](UnitIndex unit) { mark(unit); };
+    for (FactKind kind : {FactKind::UnitActive, FactKind::UnitDone, FactKind::UnitFailed})
+        watchers_.each_watching({kind, m.unit->name}, mark_it);
+}
+
+void Planner::run(UnitIndex index, Step step, const std::string& reason, bool by_hand, Actions& actions) {
+    Managed& m = units_[index];
+    bool start = step == Step::Start;
+    m.job = ++last_job_;
+    jobs_[m.job] = index;
+    m.reason = reason;
+    std::string block;
+    if (start) {
+        ++m.starts;
+        m.start_block = by_hand ? "" : start_variables(m);
+        block = m.start_block;
+    } else {
+        // The last known properties: of what went, or else of what it was started for.
+        block = cause_.removed && cause_.device ? cause_.device->block() : m.start_block;
+    }
+    std::string action = block.empty() ? "" : start ? "add" : "remove";
+    actions.push_back(Record{m.saved()});
+    actions.push_back(RunJob{m.job, m.unit, start ? Verb::Start : Verb::Stop, reason, std::move(action),
+                             std::move(block)});
+}
+
+// The device whose leaf became true last: the one that this call is about, where the condition looks
+// at it at all; else the one that the verdict names. None for facts, timers and hands.
+std::string Planner::start_variables(const Managed& m) const {
+    if (!cause_.devices || m.now != Truth::True) return "";
+    const Device* device = m.witness ? world_.table.find(m.witness->devpath) : nullptr;
+    if (cause_.device && !cause_.removed) {
+        bool looked_at = false;
+        each_leaf(m.unit->condition, [&](const Condition& leaf) {
+            if (leaf.kind != Condition::Kind::Device) return;
+            for (const auto& c : cause_.device->classes())
+                looked_at |= c.id == leaf.device.class_id &&
+                             matches(leaf.device.predicate, *cause_.device) == Truth::True;
+        });
+        if (looked_at) device = cause_.device;
+    }
+    if (!device) return "";
+    if (device != cause_.device || cause_.seqnum == 0) return device->block();
+    return device->block() + "SEQNUM=" + std::to_string(cause_.seqnum) + '\0';
+}
+
+void Planner::job_ended(const JobEnded& end, Time now, Actions& actions) {
+    if (runs_.job_ended(end, actions)) return;
+    auto it = jobs_.find(end.job);
+    if (it == jobs_.end()) return;
+    UnitIndex index = it->second;
+    jobs_.erase(it);
+    Managed& m = units_[index];
+    if (m.job != end.job) return;
+    m.job = 0;
+    m.last_end = describe(end);
+    // An end that nobody saw counts as a good one: nothing is run twice on a guess.
+    bool well = end.ok() || end.unseen();
+    if (!well && m.state.actual == Actual::Stopping)
+        actions.push_back(Report{Report::Level::Warning, m.unit->name, "the stop " + m.last_end});
+    apply(index, well ? UnitEvent::JobDone : UnitEvent::JobFailed, m.reason, now, actions);
+    if (m.orphaned && m.job == 0 && m.state.actual != Actual::Active)
+        actions.push_back(Report{Report::Level::Info, m.unit->name, "its file is gone: the next reload forgets it"});
+    drain(now, actions);
+}
+
+void Planner::by_hand(UnitIndex index, UnitEvent event, Time now, Actions& actions) {
+    apply(index, event, "by hand", now, actions);
+    Managed& m = units_[index];
+    if (event == UnitEvent::Reset && m.unit->condition_kind == ConditionKind::While && !m.orphaned) {
+        // A `while` is about now: given back to its condition, it follows it at once.
+        if (m.verdict == Truth::True && m.now == Truth::True && m.stop_verdict != Truth::True)
+            apply(index, UnitEvent::Edge, m.unit->condition_text, now, actions);
+        mark(index);
+    }
+    drain(now, actions);
+}
+
+void Planner::clear_latches(UnitIndex index, Time now, Actions& actions) {
+    Managed& m = units_[index];
+    auto clear = [&](const Condition& condition, Memory& memory) {
+        each_leaf(condition, [&](const Condition& leaf) {
+            if (leaf.kind != Condition::Kind::Device || leaf.slot >= memory.slots.size()) return;
+            if (leaf.device.quantifier != Quantifier::First || !memory.slots[leaf.slot].latch) return;
+            memory.slots[leaf.slot].latch.reset();
+            actions.push_back(Record{SavedLatch{m.unit->name, to_string(leaf.device), {}, true}});
+        });
+    };
+    clear(m.unit->condition, m.memory);
+    if (m.unit->stop_when) clear(*m.unit->stop_when, m.stop_memory);
+    // The choice is open again: the next device that is there wins, and that is a fresh edge.
+    m.verdict = Truth::False;
+    actions.push_back(Record{m.saved()});
+    mark(index);
+    drain(now, actions);
+}
+
+}  // namespace devmux

@@ -1,0 +1,77 @@
+// What must survive the engine for the rest of this boot: verdicts, latches, holds, jobs. One record
+// says all about one thing; the last record of a thing is in force. engine/run/saved_state.* writes
+// them to the runtime directory.
+#pragma once
+
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "conditions/duration.h"
+#include "conditions/evaluate.h"
+#include "conditions/truth.h"
+#include "engine/plan/job.h"
+#include "engine/plan/unit_state.h"
+
+namespace devmux {
+
+// A unit: everything that moves together is in one record, so that a crash between two writes
+// cannot remember an edge and forget the start that it asked for.
+struct SavedUnit {
+    std::string unit;
+    Truth verdict = Truth::False;       // last definite verdict of when/while
+    Truth stop_verdict = Truth::False;  // last definite verdict of stop-when
+    Wanted wanted = Wanted::Down;
+    Actual actual = Actual::Waiting;
+    Hold hold = Hold::None;
+    bool again = false;
+    JobId job = 0;  // of a start or stop that was asked for and has not ended
+    bool operator==(const SavedUnit&) const = default;
+};
+
+// A `first` that was won. `leaf` is its canonical text.
+struct SavedLatch {
+    std::string unit;
+    std::string leaf;
+    Witness winner;
+    bool cleared = false;  // by `reset --latch`
+};
+
+// A run of an each-event unit: asked for. With the child's mark it has run. A device has one run per
+// unit, the last one; job 0: the device is gone, forget it.
+struct SavedRun {
+    std::string unit;
+    std::string devpath;
+    Generation generation;
+    JobId job = 0;
+};
+
+// The child's own mark, its last act before exec: without it, the job was not run.
+struct SavedMark {
+    JobId job = 0;
+    int pid = 0;  // 0: takes the mark back, the program could not be executed
+    Time at{};   // CLOCK_BOOTTIME
+};
+
+struct SavedEnd {
+    JobId job = 0;
+};
+
+// "settled" was reached; it holds for the rest of the boot.
+struct SavedSettled {};
+
+using Record = std::variant<SavedUnit, SavedLatch, SavedRun, SavedMark, SavedEnd, SavedSettled>;
+
+// All of it, as a restarted engine finds it.
+struct SavedState {
+    std::map<std::string, SavedUnit> units;
+    std::vector<SavedLatch> latches;  // without the cleared ones
+    std::vector<SavedRun> runs;       // of devices that may still be there
+    std::map<JobId, SavedMark> marks;  // of jobs that a unit or a run names; `ended` as well
+    std::map<JobId, bool> ended;
+    JobId last_job = 0;
+    bool settled = false;
+};
+
+}  // namespace devmux

@@ -1,0 +1,54 @@
+// When has the machine come to rest after boot? Coldplug is complete, no module is loading, and no
+// device was added or bound for 3 s; not before 5 s and not later than 60 s after the start. Once
+// reached it holds for this boot. A `change` does not count: some devices never stop changing.
+#pragma once
+
+#include "conditions/duration.h"
+
+namespace devmux {
+
+struct SettleTimes {
+    Duration quiet = std::chrono::seconds(3);
+    Duration earliest = std::chrono::seconds(5);
+    Duration latest = std::chrono::seconds(60);
+};
+
+class Settle {
+  public:
+    explicit Settle(Time start, SettleTimes times = {}) : start_(start), last_(start), times_(times) {}
+
+    void device_came(Time now) { last_ = now; }  // added or bound
+    void coldplug_complete() { coldplug_ = true; }
+    void restore() { settled_ = true; }
+    bool settled() const { return settled_; }
+
+    // When poll() has something to say.
+    Time next() const {
+        if (settled_) return kNever;
+        Time latest = start_ + times_.latest;
+        if (!coldplug_) return latest;
+        return std::min(latest, std::max({start_ + times_.earliest, last_ + times_.quiet, retry_}));
+    }
+    enum class Answer : unsigned char { NotYet, AskModules, Late };
+    // At a deadline: AskModules leads to modules(); Late means that it is settled by time alone.
+    Answer poll(Time now) {
+        if (settled_ || now < next()) return Answer::NotYet;
+        if (now < start_ + times_.latest) return Answer::AskModules;
+        settled_ = true;
+        return Answer::Late;
+    }
+    // True when this settled it.
+    bool modules(bool loading, Time now) {
+        retry_ = now + std::chrono::seconds(1);
+        if (settled_ || loading || !coldplug_ || now < last_ + times_.quiet) return false;
+        return settled_ = true;
+    }
+
+  private:
+    Time start_, last_, retry_{};
+    SettleTimes times_;
+    bool coldplug_ = false;
+    bool settled_ = false;
+};
+
+}  // namespace devmux

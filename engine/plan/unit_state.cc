@@ -1,0 +1,104 @@
+// The transition table. It is written as code, since most pairs share an answer; the table test
+// (tests/plan/unit_state_test.cc) writes out every pair.
+#include "engine/plan/unit_state.h"
+
+#include <array>
+#include <utility>
+
+namespace devmux {
+namespace {
+
+// Moves actual one step towards wanted, where nothing runs that must end first.
+Transition reconciled(UnitState s) {
+    if (s.wanted == Wanted::Up && s.actual == Actual::Waiting) {
+        s.actual = Actual::Starting;
+        return {s, Step::Start};
+    }
+    if (s.wanted == Wanted::Down && s.actual == Actual::Active) {
+        s.actual = Actual::Stopping;
+        return {s, Step::Stop};
+    }
+    return {s, Step::None};
+}
+
+Transition wanted_up(UnitState s, bool run_again) {
+    s.wanted = Wanted::Up;
+    if (s.actual == Actual::Starting) s.again |= run_again;
+    if (s.actual == Actual::Done || s.actual == Actual::Failed) s.actual = Actual::Waiting;
+    return reconciled(s);
+}
+
+Transition wanted_down(UnitState s) {
+    s.wanted = Wanted::Down;
+    s.again = false;
+    return reconciled(s);
+}
+
+Transition job_ended(UnitState s, bool well, UnitKind kind) {
+    if (s.actual == Actual::Starting) {
+        if (std::exchange(s.again, false)) return {s, Step::Start};
+        s.actual = !well ? Actual::Failed : kind.task ? Actual::Done : Actual::Active;
+        return reconciled(s);
+    }
+    if (s.actual == Actual::Stopping) {
+        // Wanted again meanwhile: it is started, whatever became of the stop.
+        s.actual = well || s.wanted == Wanted::Up ? Actual::Waiting : Actual::Failed;
+        return reconciled(s);
+    }
+    return {s, Step::None};
+}
+
+template <class T, size_t N>
+std::optional<T> word_of(const std::array<std::string_view, N>& words, std::string_view word) {
+    for (size_t i = 0; i < N; ++i)
+        if (words[i] == word) return static_cast<T>(i);
+    return std::nullopt;
+}
+
+constexpr std::array<std::string_view, 2> kWanted{"down", "up"};
+constexpr std::array<std::string_view, 6> kActual{"waiting", "starting", "active",
+                                                  "done",    "stopping", "failed"};
+constexpr std::array<std::string_view, 3> kHold{"none", "down", "up"};
+
+}  // namespace
+
+Transition next(UnitState s, UnitEvent event, UnitKind kind) {
+    switch (event) {
+        case UnitEvent::Edge:
+            if (s.hold == Hold::Down) return {s, Step::None};
+            s.hold = Hold::None;
+            return wanted_up(s, kind.task);
+        case UnitEvent::Loss:
+            return s.hold == Hold::Up ? Transition{s, Step::None} : wanted_down(s);
+        case UnitEvent::StopEdge:
+            if (s.hold == Hold::Up) s.hold = Hold::None;
+            return wanted_down(s);
+        case UnitEvent::HandStart:
+            s.hold = kind.holds ? Hold::Up : Hold::None;
+            return wanted_up(s, false);
+        case UnitEvent::HandStop:
+            s.hold = Hold::Down;
+            // After a failure something may still run: a stop by hand is tried.
+            if (s.actual == Actual::Failed && !kind.task) s.actual = Actual::Active;
+            return wanted_down(s);
+        case UnitEvent::Reset:
+            s.hold = Hold::None;
+            if (s.actual == Actual::Failed || s.actual == Actual::Done) {
+                s.actual = Actual::Waiting;
+                s.wanted = Wanted::Down;
+            }
+            return {s, Step::None};
+        case UnitEvent::JobDone: return job_ended(s, true, kind);
+        case UnitEvent::JobFailed: return job_ended(s, false, kind);
+    }
+    return {s, Step::None};
+}
+
+std::string_view to_string(Wanted wanted) { return kWanted[static_cast<size_t>(wanted)]; }
+std::string_view to_string(Actual actual) { return kActual[static_cast<size_t>(actual)]; }
+std::string_view to_string(Hold hold) { return kHold[static_cast<size_t>(hold)]; }
+std::optional<Wanted> wanted_of(std::string_view word) { return word_of<Wanted>(kWanted, word); }
+std::optional<Actual> actual_of(std::string_view word) { return word_of<Actual>(kActual, word); }
+std::optional<Hold> hold_of(std::string_view word) { return word_of<Hold>(kHold, word); }
+
+}  // namespace devmux

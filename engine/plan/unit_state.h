@@ -1,0 +1,77 @@
+// The state of a unit is the pair (wanted, actual). The condition, and people, say what is wanted;
+// jobs say what is. The reconciler moves the one towards the other, one transition at a time, so a
+// replug during a stop ends with the unit running (devmux(7), law 4).
+//
+//   wanted  actual     what it means                               next step
+//   Down    Waiting    nothing runs, nothing should                -
+//   Up      Waiting    an edge came                                start it
+//   Up      Starting   the start job runs                          wait for its end
+//   Down    Starting   lost while starting: starts are never       wait, then stop
+//                      interrupted because of the condition
+//   Up      Active     the service runs, as it should              -
+//   Down    Active     it runs and should not                      stop it
+//   Up      Stopping   wanted again while the stop job runs        wait, then start
+//   Down    Stopping   the stop job runs                           wait for its end
+//   Up      Done       a task that ran to its end                  -
+//   Down    Done       the same, and its condition was left        -
+//   Up      Failed     the last start or stop failed; it rests     -   (a new edge tries again)
+//   Down    Failed     the same                                    -
+//
+// Places are kept for what the dependency graph and the time limits add: overdue, skipped.
+// `masked`, `broken` and `orphaned` are properties of the unit's file, not of this pair.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace devmux {
+
+enum class Wanted : unsigned char { Down, Up };
+enum class Actual : unsigned char { Waiting, Starting, Active, Done, Stopping, Failed };
+// By hand: `stop` holds it down until start or reset; `start` holds it up against a false condition
+// until that has been true once, or until stop or reset.
+enum class Hold : unsigned char { None, Down, Up };
+
+struct UnitState {
+    Wanted wanted = Wanted::Down;
+    Actual actual = Actual::Waiting;
+    Hold hold = Hold::None;
+    bool again = false;  // an edge came while the task was starting: one more run afterwards
+    bool operator==(const UnitState&) const = default;
+};
+
+enum class UnitEvent : unsigned char {
+    Edge,         // the condition went from definitely false to definitely true
+    Loss,         // a `while` was definitely false for its linger
+    StopEdge,     // stop-when became true
+    HandStart,    // devmux start
+    HandStop,     // devmux stop
+    Reset,        // devmux reset
+    JobDone,      // the running job ended well
+    JobFailed,    // … or not
+};
+
+enum class Step : unsigned char { None, Start, Stop };
+
+struct Transition {
+    UnitState state;
+    Step step = Step::None;  // the job that is now to be run; the state already says Starting/Stopping
+};
+
+// What the transition depends on besides the state.
+struct UnitKind {
+    bool task = false;      // leaves nothing running: Done when it ends, each edge runs it again
+    bool holds = false;     // `while`: going true again ends a hold up
+};
+
+// The one function that changes a unit's state. Total: every pair has an answer.
+Transition next(UnitState state, UnitEvent event, UnitKind kind);
+
+std::string_view to_string(Wanted wanted);
+std::string_view to_string(Actual actual);
+std::string_view to_string(Hold hold);
+std::optional<Wanted> wanted_of(std::string_view word);
+std::optional<Actual> actual_of(std::string_view word);
+std::optional<Hold> hold_of(std::string_view word);
+
+}  // namespace devmux

@@ -1,0 +1,77 @@
+// See watch_index.h.
+#include "engine/plan/watch_index.h"
+
+#include <algorithm>
+
+namespace devmux {
+namespace {
+
+// A comparison of the predicate that every matching device must pass, and that can be looked up.
+const Predicate* exact(const Predicate& p, Predicate::Field field) {
+    using Kind = Predicate::Kind;
+    if (p.kind == Kind::Comparison && p.op == Predicate::Operator::Equal && p.field == field &&
+        p.parent.empty())
+        return &p;
+    if (p.kind == Kind::All)
+        for (const Predicate& part : p.parts)
+            if (const Predicate* found = exact(part, field)) return found;
+    return nullptr;
+}
+
+void add_once(std::vector<UnitIndex>& list, UnitIndex unit) {
+    if (list.empty() || list.back() != unit) list.push_back(unit);
+}
+
+template <class Map>
+void visit_all(const Map& map, std::string_view text, const WatchIndex::Visitor& visit) {
+    if (map.empty()) return;
+    if (auto it = map.find(text); it != map.end())
+        for (UnitIndex unit : it->second) visit(unit);
+}
+
+}  // namespace
+
+void WatchIndex::add(const DeviceTerm& term, UnitIndex unit) {
+    if (classes_.size() <= term.class_id) classes_.resize(term.class_id + 1U);
+    OfClass& c = classes_[term.class_id];
+    // `all` and `at most` are concerned by devices outside the set as little as the others are: the
+    // predicate decides who is in the set, before and after the change.
+    if (const Predicate* name = exact(term.predicate, Predicate::Field::Name)) {
+        add_once(c.by_name[name->value], unit);
+    } else if (const Predicate* property = exact(term.predicate, Predicate::Field::Property)) {
+        auto it = std::find_if(c.by_property.begin(), c.by_property.end(),
+                               [&](const ByProperty& p) { return p.key == property->key; });
+        if (it == c.by_property.end()) it = c.by_property.insert(it, {property->key, {}});
+        add_once(it->by_value[property->value], unit);
+    } else {
+        add_once(c.every, unit);
+    }
+}
+
+void WatchIndex::add(const FactKey& fact, UnitIndex unit) { add_once(facts_[fact], unit); }
+
+void WatchIndex::each_watching(const std::vector<Device::Membership>& classes, std::string_view name,
+                               Block block, const Visitor& visit) const {
+    for (const Device::Membership& membership : classes) {
+        if (membership.id >= classes_.size()) continue;
+        const OfClass& c = classes_[membership.id];
+        for (UnitIndex unit : c.every) visit(unit);
+        visit_all(c.by_name, name, visit);
+        for (const ByProperty& property : c.by_property)
+            if (auto value = find_in(block, property.key)) visit_all(property.by_value, *value, visit);
+    }
+}
+
+void WatchIndex::each_watching(const FactKey& fact, const Visitor& visit) const {
+    if (auto it = facts_.find(fact); it != facts_.end())
+        for (UnitIndex unit : it->second) visit(unit);
+}
+
+std::vector<FactKey> WatchIndex::facts(FactKind kind) const {
+    std::vector<FactKey> out;
+    for (const auto& [fact, units] : facts_)
+        if (fact.kind == kind) out.push_back(fact);
+    return out;
+}
+
+}  // namespace devmux

@@ -1,0 +1,33 @@
+// The engine's answers to what conditions ask: devices from the table, the other facts from what the
+// shell reported, and the states of units from the planner.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "conditions/facts.h"
+#include "engine/model/device_table.h"
+#include "engine/plan/unit_state.h"
+
+namespace devmux {
+
+class World final : public Facts {
+  public:
+    explicit World(std::shared_ptr<const ClassSet> classes) : table(std::move(classes)) {}
+
+    void each_device(ClassId id, const Visitor& visit) const override { table.each_of(id, visit); }
+    bool coldplug_complete() const override { return coldplug; }
+    Truth fact(const FactKey& key) const override;
+
+    DeviceTable table;
+    bool coldplug = false;
+    bool settled = false;
+    std::string kernel_command_line;
+    std::map<std::string, Truth> files;
+    // The state of a unit; nothing for a unit that is not there.
+    std::function<std::optional<Actual>(const std::string&)> unit_state;
+};
+
+}  // namespace devmux
