@@ -1,0 +1,238 @@
+// See record_text.h. Fields stand in the order of the structs in engine/plan/saved.h. A change to
+// them needs a new number in the header line (saved_state.cc), so that an engine started after an
+// upgrade does not misread the old one's journal.
+#include "engine/run/record_text.h"
+
+#include <charconv>
+#include <limits>
+
+namespace devmux {
+namespace {
+
+// ---- Writing ------------------------------------------------------------------------------------
+
+void put(std::string_view text, std::string& out) {
+    out += '\t';
+    for (char c : text) {
+        switch (c) {
+            case '\t': out += "\\t"; break;
+            case '\n': out += "\\n"; break;
+            case '\\': out += "\\\\"; break;
+            default: out += c;
+        }
+    }
+}
+
+void put(uint64_t number, std::string& out) {
+    char digits[24];
+    out += '\t';
+    out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+}
+
+void put(const Generation& generation, std::string& out) {
+    put(generation.inode, out);
+    put(generation.ifindex, out);
+    put(generation.diskseq, out);
+}
+
+struct Writer {
+    std::string& out;
+
+    void operator()(const SavedUnit& unit) const {
+        out += "\nunit";
+        put(unit.unit, out);
+        put(to_string(unit.verdict), out);
+        put(to_string(unit.stop_verdict), out);
+        put(to_string(unit.wanted), out);
+        put(to_string(unit.actual), out);
+        put(to_string(unit.hold), out);
+        put(uint64_t{unit.again}, out);
+        put(unit.job, out);
+    }
+    void operator()(const SavedLatch& latch) const {
+        out += "\nlatch";
+        put(latch.unit, out);
+        put(latch.leaf, out);
+        put(latch.winner.devpath, out);
+        put(latch.winner.generation, out);
+        put(uint64_t{latch.cleared}, out);
+    }
+    void operator()(const SavedRun& run) const {
+        out += "\nrun";
+        put(run.unit, out);
+        put(run.devpath, out);
+        put(run.generation, out);
+        put(run.job, out);
+    }
+    void operator()(const SavedMark& mark) const {
+        std::array<char, kMarkMax> line;
+        size_t size = format_mark(line, mark.job, mark.pid, mark.at);
+        out.append(line.data(), size - 2);  // the end is put on by append_line()
+    }
+    void operator()(const SavedEnd& end) const {
+        out += "\nend";
+        put(end.job, out);
+    }
+    void operator()(const SavedSettled&) const { out += "\nsettled"; }
+};
+
+// ---- Reading ------------------------------------------------------------------------------------
+
+std::optional<Truth> truth_of_word(std::string_view word) {
+    for (Truth truth : {Truth::False, Truth::Unknown, Truth::True})
+        if (word == to_string(truth)) return truth;
+    return std::nullopt;
+}
+
+// Takes one field after the other; the first that is wrong spoils the line.
+class Fields {
+  public:
+    explicit Fields(std::string_view line) : rest_(line) {}
+
+    std::string_view raw() {
+        size_t tab = rest_.find('\t');
+        if (tab == rest_.npos) {
+            good_ = false;
+            return {};
+        }
+        std::string_view field = rest_.substr(0, tab);
+        rest_.remove_prefix(tab + 1);
+        return field;
+    }
+    std::string text() {
+        std::string_view field = raw();
+        std::string out;
+        out.reserve(field.size());
+        for (size_t i = 0; i < field.size(); ++i) {
+            if (field[i] != '\\') {
+                out += field[i];
+                continue;
+            }
+            char next = ++i < field.size() ? field[i] : '\0';
+            if (next != 't' && next != 'n' && next != '\\') good_ = false;
+            out += next == 't' ? '\t' : next == 'n' ? '\n' : '\\';
+        }
+        return out;
+    }
+    std::string name() {
+        std::string out = text();
+        if (out.empty()) good_ = false;
+        return out;
+    }
+    uint64_t number(uint64_t max = std::numeric_limits<uint64_t>::max()) {
+        std::string_view field = raw();
+        uint64_t value = 0;
+        auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+        if (error != std::errc() || end != field.data() + field.size() || value > max) {
+            good_ = false;
+            return 0;
+        }
+        return value;
+    }
+    Generation generation() {
+        Generation out;
+        out.inode = number();
+        out.ifindex = number();
+        out.diskseq = number();
+        return out;
+    }
+    template <class T>
+    T word(std::optional<T> (*of)(std::string_view)) {
+        std::optional<T> value = of(raw());
+        if (!value) good_ = false;
+        return value.value_or(T{});
+    }
+    // Nothing was wrong, and the line's end stands where it should.
+    bool whole() const { return good_ && rest_ == "."; }
+
+  private:
+    std::string_view rest_;
+    bool good_ = true;
+};
+
+template <class T>
+std::optional<Record> record_if(const Fields& fields, T&& value) {
+    if (!fields.whole()) return std::nullopt;
+    return Record(std::forward<T>(value));
+}
+
+}  // namespace
+
+void append_line(const Record& record, std::string& out) {
+    std::visit(Writer{out}, record);
+    out += "\t.";
+}
+
+// A braced list is evaluated from left to right: the fields are taken in their order.
+std::optional<Record> record_of(std::string_view line) {
+    Fields fields(line);
+    std::string_view kind = fields.raw();
+    if (kind == "unit") {
+        SavedUnit unit{.unit = fields.name(),
+                       .verdict = fields.word(truth_of_word),
+                       .stop_verdict = fields.word(truth_of_word),
+                       .wanted = fields.word(wanted_of),
+                       .actual = fields.word(actual_of),
+                       .hold = fields.word(hold_of),
+                       .again = fields.number(1) == 1,
+                       .job = fields.number()};
+        return record_if(fields, std::move(unit));
+    }
+    if (kind == "latch") {
+        SavedLatch latch{.unit = fields.name(),
+                         .leaf = fields.text(),
+                         .winner = {.devpath = fields.text(), .generation = fields.generation()},
+                         .cleared = fields.number(1) == 1};
+        return record_if(fields, std::move(latch));
+    }
+    if (kind == "run") {
+        SavedRun run{.unit = fields.name(),
+                     .devpath = fields.name(),
+                     .generation = fields.generation(),
+                     .job = fields.number()};
+        return record_if(fields, std::move(run));
+    }
+    if (kind == "mark") {
+        SavedMark mark{
+            .job = fields.number(),
+            .pid = static_cast<int>(fields.number(std::numeric_limits<int>::max())),
+            .at = Time(static_cast<int64_t>(fields.number(std::numeric_limits<int64_t>::max())))};
+        return record_if(fields, std::move(mark));
+    }
+    if (kind == "end") {
+        SavedEnd end{.job = fields.number()};
+        return record_if(fields, std::move(end));
+    }
+    if (kind == "settled") return record_if(fields, SavedSettled{});
+    return std::nullopt;
+}
+
+void append_last_job(JobId job, std::string& out) {
+    out += "\nlast";
+    put(job, out);
+    out += "\t.";
+}
+
+std::optional<JobId> last_job_of(std::string_view line) {
+    Fields fields(line);
+    if (fields.raw() != "last") return std::nullopt;
+    JobId job = fields.number();
+    return fields.whole() ? std::optional(job) : std::nullopt;
+}
+
+// std::to_chars of integers touches nothing but the buffer: safe between clone and exec.
+size_t format_mark(std::array<char, kMarkMax>& out, JobId job, int pid, Time at) {
+    char* end = out.data() + out.size();
+    char* to = out.data();
+    for (char c : std::string_view("\nmark\t")) *to++ = c;
+    to = std::to_chars(to, end, job).ptr;
+    *to++ = '\t';
+    to = std::to_chars(to, end, pid < 0 ? 0 : pid).ptr;
+    *to++ = '\t';
+    to = std::to_chars(to, end, at.count() < 0 ? 0 : at.count()).ptr;
+    *to++ = '\t';
+    *to++ = '.';
+    return static_cast<size_t>(to - out.data());
+}
+
+}  // namespace devmux
