@@ -1,0 +1,84 @@
+// What is told: plain data, copied out of the engine while nothing moves. The JSON of every listing
+// (status_json.h) and the text of every listing (tools/) are made from these, and from nothing else.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "conditions/duration.h"
+#include "conditions/explain.h"
+#include "conditions/truth.h"
+
+namespace devmux {
+
+struct UnitSnapshot {
+    std::string name;
+    std::string description;
+    std::string file;
+    std::string service;    // "init-script gdm3", "command /usr/sbin/ntpdate-debian"
+    std::string kind;       // "when", "while", "each-event", "by hand"
+    std::string condition;  // canonical; of each-event: the devices
+    std::string stop_when;  // canonical, or empty
+    bool task = false;
+    // waiting, starting, active, done, stopping, failed; broken, masked; orphaned (its file is gone)
+    std::string state;
+    std::string wanted;     // "up", "down"
+    std::string hold;       // "", "up", "down": by hand
+    Truth verdict = Truth::Unknown;  // of the condition, now
+    Duration since{};       // how long it has been in this state
+    std::string reason;     // why it was last started or stopped
+    std::string last_end;   // how its last job ended; empty before the first
+    std::string remark;     // why it stays as it is, where the condition alone does not tell
+    int pid = 0;            // of the running job
+    uint64_t starts = 0;    // jobs started since the engine runs (each-event: runs)
+    uint64_t queued = 0;    // each-event: events that wait for their device's turn
+    bool changed_on_disk = false;        // the file is broken now; what is in force is the last good one
+    std::vector<std::string> errors;     // of a broken file
+    std::vector<std::string> warnings;
+    std::optional<Explanation> explanation;       // of when/while
+    std::optional<Explanation> stop_explanation;  // of stop-when
+};
+
+struct DeviceSnapshot {
+    std::string devpath, name, subsystem, driver;
+    std::vector<std::string> classes;
+    std::map<std::string, std::string> properties;
+    std::map<std::string, std::optional<std::string>> attributes;  // nothing: no such file
+    Duration since{};
+};
+
+struct ClassSnapshot {
+    std::string name, plural, description, supplied_by, match, file;
+    std::vector<std::string> aliases, subsystems, includes;
+    uint64_t present = 0;
+};
+
+struct EvalSnapshot {
+    std::string condition;  // canonical
+    Truth truth = Truth::Unknown;
+    Explanation explanation;
+};
+
+// Counters are since the engine's start; what was lost is never silent (devmux(7), law 5).
+struct EngineSnapshot {
+    std::string version;
+    bool dry_run = false;
+    bool coldplug_complete = false;
+    bool settled = false;
+    uint64_t devices = 0;
+    std::map<std::string, uint64_t> counters;     // received, duplicate, late, refused, malformed, …
+    std::map<std::string, uint64_t> units;        // how many in each state
+    std::vector<std::string> sources;             // "kernel", "coldplug"
+    std::vector<std::string> errors;              // of class files and folders
+    Duration uptime{};
+};
+
+struct ReloadSnapshot {
+    std::vector<std::string> added, changed, removed, kept;  // kept: broken now, the last good in force
+    std::vector<std::string> errors;
+};
+
+}  // namespace devmux
