@@ -1,0 +1,252 @@
+// Events in, actions out. See shell.h; devices are in shell_devices.cc, people in shell_tell.cc.
+#include "engine/shell.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "conditions/text.h"
+
+namespace devmux {
+namespace {
+
+// A small file of procfs or sysfs, without its newline; empty when it cannot be read.
+std::string read_line(const std::string& path) {
+    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 4096> buffer{};
+    ssize_t n = fd ? read(fd.get(), buffer.data(), buffer.size()) : 0;
+    std::string text(buffer.data(), n > 0 ? static_cast<size_t>(n) : 0);
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    return text;
+}
+
+// /proc/modules: "NAME SIZE REFCOUNT USED-BY STATE ADDRESS" (kernel/module/procfs.c).
+bool module_is_loading(const std::string& path) {
+    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::string text;
+    std::array<char, 8192> buffer{};
+    ssize_t n = 0;
+    while (fd && (n = read(fd.get(), buffer.data(), buffer.size())) > 0)
+        text.append(buffer.data(), static_cast<size_t>(n));
+    return text.find(" Loading ") != std::string::npos;
+}
+
+}  // namespace
+
+Shell::Shell(ShellConfig config, Loop& loop, Log& log)
+    : config_(std::move(config)), loop_(loop), log_(log), started_(Loop::now()), sysfs_(config_.sysfs) {}
+
+// The bus goes first: its connections take back what they wait for.
+Shell::~Shell() { bus_.reset(); }
+
+std::optional<Error> Shell::start() {
+    SavedState saved;
+    if (!config_.dry_run)
+        if (auto error = open_runtime(saved)) return error;
+    // Listen first: what happens while units are loaded and sysfs is walked waits in the socket.
+    if (config_.kernel) {
+        auto fd = NetlinkSource::open_uevent_socket(config_.receive_buffer);
+        if (!fd) return fd.error();
+        netlink_.emplace(*fd);
+    }
+    configuration_ = std::make_shared<const Configuration>(load_configuration(config_.dirs, Trust::Require));
+    needs_ = configuration_->needs;
+    report_configuration();
+    engine_ = std::make_unique<Engine>(configuration_, read_line(config_.proc + "/cmdline"), started_,
+                                       config_.settle);
+    files_.emplace(config_.root, config_.proc + "/self/mountinfo");
+    loop_.on_deadline([this] { on_deadline(); });
+    loop_.on_readable(files_->fd(), "files", Loop::Priority::Files, [this] {
+        for (const FileSeen& seen : files_->take()) feed(seen);
+        turn_ended();
+    });
+    actions_.clear();
+    engine_->start(saved, started_, actions_);
+    for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
+    watch_files();
+    if (config_.coldplug) walk();
+    if (netlink_) {
+        loop_.on_readable(netlink_->fd(), "kernel", Loop::Priority::Events, [this] {
+            on_netlink();
+            turn_ended();
+        });
+        on_netlink();
+    } else {
+        complete_coldplug();
+    }
+    turn_ended();
+    return std::nullopt;
+}
+
+std::optional<Error> Shell::open_runtime(SavedState& saved) {
+    auto runtime = RuntimeDir::open(config_.runtime_dir, config_.proc);
+    if (!runtime) return runtime.error();
+    runtime_.emplace(std::move(*runtime));
+    std::string boot_id = read_line(config_.proc + "/sys/kernel/random/boot_id");
+    auto loaded = read_saved_state(runtime_->fd(), boot_id);
+    if (!loaded) return loaded.error();
+    for (const Error& warning : loaded->warnings) report(warning, Report::Level::Warning);
+    saved = std::move(loaded->state);
+    auto journal = Journal::open(runtime_->fd(), boot_id, saved);
+    if (!journal) return journal.error();
+    journal_.emplace(std::move(*journal));
+    auto spawner = ProcessSpawner::create(journal_->fd(), "/dev/null", config_.proc);
+    if (!spawner) return spawner.error();
+    spawner_ = std::move(*spawner);
+    auto unit_log = UnitLog::open(runtime_->log_path());
+    if (!unit_log) return unit_log.error();
+    unit_log_.emplace(std::move(*unit_log));
+    RunnerConfig runner;
+    runner.root = config_.root;
+    runner_.emplace(runner, *spawner_, *unit_log_, static_cast<ChildWatch&>(*this));
+    loop_.on_readable(unit_log_->fd(), "output", Loop::Priority::Files,
+                      [this] { print_output(unit_log_->take()); });
+    auto bus = Bus::open(runtime_->path() + "/bus", *this, loop_.event(),
+                         [this](const Error& e) { report(e, Report::Level::Warning); });
+    if (!bus) return bus.error();
+    bus_ = std::move(*bus);
+    return std::nullopt;
+}
+
+void Shell::feed(const Event& event) {
+    actions_.clear();
+    engine_->handle(event, Loop::now(), actions_);
+    moved_ = true;
+    for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
+    while (!pending_.empty()) {
+        Event next = std::move(pending_.front());
+        pending_.pop_front();
+        actions_.clear();
+        engine_->handle(next, Loop::now(), actions_);
+        for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
+    }
+}
+
+void Shell::carry_out(const PlanAction& action) {
+    struct Carry {
+        Shell& shell;
+        void operator()(const Record& record) const {
+            if (!shell.journal_) return;
+            auto error = shell.journal_->append(record);
+            // Boot goes on: a start that a crash might repeat is better than none.
+            if (error && shell.unsaved_++ == 0) shell.report(*error, Report::Level::Error);
+        }
+        void operator()(const RunJob& job) const { shell.run(job); }
+        void operator()(const AdoptJob& job) const { shell.adopt(job); }
+        void operator()(const LookAgain& again) const {
+            shell.looks_.emplace(Loop::now() + again.delay, again.devpath);
+        }
+        void operator()(const LookAtModules&) const {
+            shell.pending_.emplace_back(ModulesSeen{module_is_loading(shell.config_.proc + "/modules")});
+        }
+        void operator()(const Report& report) const { shell.log_.write(report, Loop::now()); }
+        void operator()(const UnitChanged&) const { shell.moved_ = true; }
+    };
+    std::visit(Carry{*this}, action);
+}
+
+void Shell::run(const RunJob& job) {
+    if (!runner_) {
+        const Service& s = job.unit->service;
+        bool stop = job.verb == Verb::Stop;
+        std::string text;
+        if (s.kind == Service::Kind::InitScript) text = "/etc/init.d/" + s.init_script + (stop ? " stop" : " start");
+        else for (const std::string& word : stop ? s.stop : s.start) text += (text.empty() ? "" : " ") + word;
+        report(Report::Level::Info, job.unit->name, "dry run: " + text);
+        JobEnded end{.job = job.job, .code = 0};
+        pending_.emplace_back(std::move(end));
+        return;
+    }
+    Started started = runner_->start(job);
+    for (const std::string& warning : started.warnings)
+        report(Report::Level::Warning, job.unit->name, warning);
+    if (started.ended) pending_.emplace_back(std::move(*started.ended));
+}
+
+void Shell::adopt(const AdoptJob& job) {
+    if (!runner_) return;
+    Started started = runner_->adopt(job);
+    for (const std::string& warning : started.warnings) report(Report::Level::Warning, job.unit, warning);
+    if (started.ended) pending_.emplace_back(std::move(*started.ended));
+}
+
+void Shell::watch(int pidfd, JobId job) {
+    loop_.on_readable(pidfd, "job", Loop::Priority::Children, [this, job] {
+        const RunningJob* running = runner_->find(job);
+        std::string unit = running ? running->unit : "";
+        if (auto end = runner_->reap(job)) {
+            if (!unit.empty()) print_output(unit_log_->flush(unit));
+            feed(*end);
+            turn_ended();
+        }
+    });
+}
+
+void Shell::unwatch(int pidfd, JobId) { loop_.forget(pidfd); }
+
+void Shell::print_output(const std::vector<OutputLine>& lines) {
+    for (const OutputLine& line : lines) log_.output(line.unit, line.text, Loop::now());
+}
+
+void Shell::watch_files() {
+    std::set<std::string> paths(asked_files_.begin(), asked_files_.end());
+    for (const FactKey& fact : engine_->planner().conditions_index().facts(FactKind::File)) paths.insert(fact.name);
+    for (const auto& [ticket, wait] : truth_waits_)
+        each_leaf(wait.condition, [&](const Condition& leaf) {
+            if (leaf.kind == Condition::Kind::Fact && leaf.fact.kind == FactKind::File) paths.insert(leaf.fact.name);
+        });
+    files_->watch(std::move(paths));
+}
+
+// Attributes that no unit names are read once somebody asks for them.
+void Shell::ask_for(const Condition& condition) {
+    AttributeNeeds more = *needs_;
+    if (!add_needs(condition, *configuration_->classes, more)) return;
+    needs_ = std::make_shared<const AttributeNeeds>(std::move(more));
+    if (config_.coldplug) walk();
+}
+
+void Shell::on_deadline() {
+    Time now = Loop::now();
+    while (!looks_.empty() && looks_.begin()->first <= now) {
+        std::string devpath = std::move(looks_.begin()->second);
+        looks_.erase(looks_.begin());
+        look(devpath);
+    }
+    if (complete_due_ <= now) complete_coldplug();
+    feed(DeadlineReached{});
+    turn_ended();
+}
+
+void Shell::turn_ended() {
+    if (std::exchange(moved_, false) || waits_due_ <= Loop::now()) look_at_waits();
+    if (journal_ && journal_->wants_compaction())
+        if (auto error = journal_->compact()) report(*error, Report::Level::Warning);
+    Time due = std::min({engine_->next_deadline(), complete_due_, waits_due_});
+    if (!looks_.empty()) due = std::min(due, looks_.begin()->first);
+    loop_.set_deadline(due);
+}
+
+void Shell::report(Report::Level level, const std::string& unit, std::string text) {
+    log_.write({level, unit, std::move(text)}, Loop::now());
+}
+
+void Shell::report(const Error& error, Report::Level level, const std::string& unit) {
+    report(level, unit, error.to_string());
+}
+
+void Shell::report_configuration() {
+    const Configuration& c = *configuration_;
+    for (const Error& error : c.errors) report(error, Report::Level::Error);
+    for (const auto& [name, errors] : c.broken) {
+        for (const Error& error : errors) report(error, Report::Level::Error, name);
+        if (kept_.contains(name))
+            report(Report::Level::Warning, name, "its file is broken: the last good one stays in force");
+    }
+    report(Report::Level::Info, "", std::to_string(c.units.size()) + " units and " +
+                                        std::to_string(c.classes->classes().size()) + " classes in force, " +
+                                        std::to_string(c.broken.size()) + " broken");
+}
+
+}  // namespace devmux

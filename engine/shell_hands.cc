@@ -1,0 +1,156 @@
+// What people do: start, stop, reset, reload; and what they ask once, or wait for.
+#include <algorithm>
+
+#include "conditions/grammar.h"
+#include "conditions/spelling.h"
+#include "conditions/text.h"
+#include "engine/shell.h"
+
+namespace devmux {
+namespace {
+
+// Files that `eval` asked for and that stay watched.
+constexpr size_t kAskedFiles = 32;
+
+Error plain(std::string what, std::string hint = "") {
+    return {.where = {}, .what = std::move(what), .source = "", .caret = -1, .hint = std::move(hint)};
+}
+
+std::vector<std::string> texts_of(const Errors& errors) {
+    std::vector<std::string> out;
+    for (const Error& error : errors) out.push_back(error.to_string());
+    return out;
+}
+
+}  // namespace
+
+Result<EvalSnapshot> Shell::eval(const std::string& text) {
+    auto condition = parse_condition(text, *configuration_->classes);
+    if (!condition) return condition.error();
+    renumber(*condition);
+    ask_for(*condition);
+    bool new_file = false;
+    each_leaf(*condition, [&](const Condition& leaf) {
+        bool file = leaf.kind == Condition::Kind::Fact && leaf.fact.kind == FactKind::File;
+        if (!file || std::find(asked_files_.begin(), asked_files_.end(), leaf.fact.name) != asked_files_.end()) return;
+        asked_files_.push_back(leaf.fact.name);
+        if (asked_files_.size() > kAskedFiles) asked_files_.pop_front();
+        new_file = true;
+    });
+    if (new_file) watch_files();
+    EvalSnapshot s;
+    s.condition = to_string(*condition);
+    Memory memory;
+    s.truth = evaluate(*condition, engine_->world(), Loop::now(), memory).truth;
+    s.explanation = explain(*condition, engine_->world(), *configuration_->classes, Loop::now(), {});
+    return s;
+}
+
+std::optional<Error> Shell::start(const std::string& unit) { return by_hand({unit, UnitEvent::HandStart, false}); }
+std::optional<Error> Shell::stop(const std::string& unit) { return by_hand({unit, UnitEvent::HandStop, false}); }
+std::optional<Error> Shell::reset(const std::string& unit, bool latch) {
+    return by_hand({unit, UnitEvent::Reset, latch});
+}
+
+std::optional<Error> Shell::by_hand(HandRequest request) {
+    auto index = engine_->planner().find(request.unit);
+    if (!index && configuration_->masked.contains(request.unit))
+        return plain("the unit " + quoted(request.unit) + " is masked", "remove the link to /dev/null");
+    if (!index && configuration_->broken.contains(request.unit))
+        return plain("the unit " + quoted(request.unit) + " is broken: " +
+                     configuration_->broken.at(request.unit).front().to_string());
+    if (!index) return plain("there is no unit " + quoted(printable(request.unit)), "devmux list shows them");
+    const Managed& m = engine_->planner().units()[*index];
+    if (m.unit->each_event && request.event == UnitEvent::HandStart && m.state.hold == Hold::None)
+        return plain("an each-event unit is run by events alone", "devmux stop holds it, devmux reset lets it go on");
+    if (m.orphaned && request.event == UnitEvent::HandStart)
+        return plain("the file of " + quoted(request.unit) + " is gone: it can only be stopped");
+    // An each-event unit has nothing to start: to start it is to let it go on.
+    if (m.unit->each_event && request.event == UnitEvent::HandStart) request.event = UnitEvent::Reset;
+    feed(request);
+    turn_ended();
+    return std::nullopt;
+}
+
+ReloadSnapshot Shell::reload() {
+    auto fresh = std::make_shared<Configuration>(load_configuration(config_.dirs, Trust::Require));
+    kept_ = keep_last_good(*fresh, *configuration_);
+    ReloadSnapshot s;
+    for (const auto& [name, unit] : fresh->units) {
+        auto old = configuration_->units.find(name);
+        if (old == configuration_->units.end()) s.added.push_back(name);
+        else if (!same_text(*unit, *old->second)) s.changed.push_back(name);
+    }
+    for (const auto& [name, unit] : configuration_->units)
+        if (!fresh->units.contains(name)) s.removed.push_back(name);
+    s.kept.assign(kept_.begin(), kept_.end());
+    s.errors = texts_of(fresh->errors);
+    for (const auto& [name, errors] : fresh->broken)
+        for (const std::string& text : texts_of(errors)) s.errors.push_back(text);
+    configuration_ = fresh;
+    needs_ = configuration_->needs;
+    for (const auto& [ticket, wait] : truth_waits_) ask_for(wait.condition);
+    report_configuration();
+    feed(NewConfiguration{configuration_});
+    // Attributes that only the new units ask for were never read: look at everything once.
+    if (config_.coldplug) walk();
+    watch_files();
+    turn_ended();
+    return s;
+}
+
+Control::Ticket Shell::when_at_rest(const std::string& unit, std::function<void(const UnitSnapshot&)> tell) {
+    rest_waits_[++last_ticket_] = {unit, std::move(tell)};
+    Ticket ticket = last_ticket_;
+    look_at_waits();
+    return ticket;
+}
+
+Result<Control::Ticket> Shell::when_true(const std::string& text, std::function<void()> tell) {
+    auto condition = parse_condition(text, *configuration_->classes);
+    if (!condition) return condition.error();
+    renumber(*condition);
+    ask_for(*condition);
+    truth_waits_[++last_ticket_] = {std::move(*condition), {}, std::move(tell)};
+    Ticket ticket = last_ticket_;
+    watch_files();
+    look_at_waits();
+    turn_ended();
+    return ticket;
+}
+
+void Shell::cancel(Ticket ticket) {
+    rest_waits_.erase(ticket);
+    if (truth_waits_.erase(ticket)) watch_files();
+}
+
+// Told one at a time, each taken out before it is called: what it calls may add and cancel others.
+void Shell::look_at_waits() {
+    const Planner& planner = engine_->planner();
+    auto at_rest = [&](const RestWait& wait) {
+        auto index = planner.find(wait.unit);
+        return !index || planner.units()[*index].job == 0;
+    };
+    while (true) {
+        auto it = std::find_if(rest_waits_.begin(), rest_waits_.end(), [&](auto& w) { return at_rest(w.second); });
+        if (it == rest_waits_.end()) break;
+        RestWait wait = std::move(it->second);
+        rest_waits_.erase(it);
+        wait.tell(unit(wait.unit).value_or(describe_broken(wait.unit)));
+    }
+    waits_due_ = kNever;
+    std::vector<std::function<void()>> told;
+    for (auto it = truth_waits_.begin(); it != truth_waits_.end();) {
+        Verdict v = evaluate(it->second.condition, engine_->world(), Loop::now(), it->second.memory);
+        waits_due_ = std::min(waits_due_, v.deadline);
+        if (v.truth == Truth::True) {
+            told.push_back(std::move(it->second.tell));
+            it = truth_waits_.erase(it);
+        } else {
+            ++it;
+        }
+    }
+    for (auto& tell : told) tell();
+}
+
+}  // namespace devmux

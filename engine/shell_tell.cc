@@ -1,0 +1,202 @@
+// What there is to tell: units, devices, classes, as plain data. What people do is in shell_hands.cc.
+#include <algorithm>
+
+#include "conditions/text.h"
+#include "engine/shell.h"
+
+namespace devmux {
+namespace {
+
+std::string service_text(const Unit& unit) {
+    if (unit.service.kind == Service::Kind::InitScript) return "init-script " + unit.service.init_script;
+    std::string out = "command";
+    for (const std::string& word : unit.service.start) out += " " + printable(word);
+    return out;
+}
+
+std::string kind_text(const Unit& unit) {
+    if (unit.each_event) return "each-event";
+    switch (unit.condition_kind) {
+        case ConditionKind::When: return "when";
+        case ConditionKind::While: return "while";
+        case ConditionKind::None: break;
+    }
+    return "by hand";
+}
+
+std::vector<std::string> texts_of(const Errors& errors) {
+    std::vector<std::string> out;
+    for (const Error& error : errors) out.push_back(error.to_string());
+    return out;
+}
+
+}  // namespace
+
+EngineSnapshot Shell::engine() const {
+    EngineSnapshot s;
+    const Counters& c = engine_->counters();
+    s.version = config_.version;
+    s.dry_run = config_.dry_run;
+    s.coldplug_complete = engine_->world().coldplug;
+    s.settled = engine_->world().settled;
+    s.devices = engine_->world().table.size();
+    s.uptime = Loop::now() - started_;
+    s.counters = {{"received", c.received}, {"synthetic", c.synthetic}, {"duplicate", c.duplicate},
+                  {"late", c.late}, {"looked", c.looked}, {"lost", c.lost}, {"refused", refused_},
+                  {"malformed", malformed_}, {"resync_adds", c.resync_adds},
+                  {"resync_removes", c.resync_removes}, {"resync_changes", c.resync_changes},
+                  {"dropped_runs", engine_->planner().event_runs().dropped()}, {"unsaved", unsaved_}};
+    for (const UnitSnapshot& unit : units()) ++s.units[unit.state];
+    if (config_.kernel) s.sources.emplace_back("kernel");
+    if (config_.coldplug) s.sources.emplace_back("coldplug");
+    s.errors = texts_of(configuration_->errors);
+    if (!config_.kernel) s.errors.emplace_back("the source kernel is off: what is plugged in from now on is not seen");
+    if (!config_.coldplug) s.errors.emplace_back("the source coldplug is off: what was there at the start is not seen");
+    return s;
+}
+
+UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
+    const Unit& unit = *m.unit;
+    Time now = Loop::now();
+    UnitSnapshot s;
+    s.name = unit.name;
+    s.description = unit.description;
+    s.file = unit.file;
+    s.service = service_text(unit);
+    s.kind = kind_text(unit);
+    s.condition = unit.each_event ? to_string(unit.each_event->devices) : unit.condition_text;
+    s.stop_when = unit.stop_when_text;
+    s.task = unit.task;
+    s.state = m.orphaned ? "orphaned" : std::string(to_string(m.state.actual));
+    s.wanted = to_string(m.state.wanted);
+    s.hold = m.state.hold == Hold::None ? "" : std::string(to_string(m.state.hold));
+    s.verdict = m.now;
+    s.since = now - m.since;
+    s.reason = m.reason;
+    s.last_end = m.last_end;
+    if (const RunningJob* job = m.job && runner_ ? runner_->find(m.job) : nullptr) s.pid = job->child.pid;
+    s.starts = m.starts;
+    if (unit.each_event) {
+        EventRuns::Numbers numbers = engine_->planner().event_runs().of(unit.name);
+        s.starts = numbers.started;
+        s.queued = numbers.waiting;
+        if (m.state.hold == Hold::None) s.state = numbers.running ? "starting" : "waiting";
+    }
+    if (m.state.actual == Actual::Waiting && m.state.wanted == Wanted::Down && m.verdict == Truth::True &&
+        m.now == Truth::True && m.state.hold == Hold::None)
+        s.remark = m.stop_verdict == Truth::True
+                       ? "its condition holds, but stop-when does, too"
+                       : "its condition has been true since before it was stopped: the next false -> true starts "
+                         "it, or devmux start";
+    s.changed_on_disk = kept_.contains(unit.name);
+    if (auto it = configuration_->broken.find(unit.name); it != configuration_->broken.end())
+        s.errors = texts_of(it->second);
+    s.warnings = texts_of(unit.warnings);
+    const World& world = engine_->world();
+    if (with_explanation && unit.condition_kind != ConditionKind::None)
+        s.explanation = explain(unit.condition, world, *configuration_->classes, now, m.memory);
+    if (with_explanation && unit.stop_when)
+        s.stop_explanation = explain(*unit.stop_when, world, *configuration_->classes, now, m.stop_memory);
+    return s;
+}
+
+UnitSnapshot Shell::describe_broken(const std::string& name) const {
+    UnitSnapshot s;
+    s.name = name;
+    auto it = configuration_->broken.find(name);
+    s.state = it == configuration_->broken.end() ? "masked" : "broken";
+    if (it != configuration_->broken.end()) {
+        s.errors = texts_of(it->second);
+        s.file = it->second.front().where.file;
+    }
+    return s;
+}
+
+std::vector<UnitSnapshot> Shell::units() const {
+    std::vector<UnitSnapshot> out;
+    for (const Managed& m : engine_->planner().units()) out.push_back(describe(m, false));
+    for (const auto& [name, errors] : configuration_->broken)
+        if (!engine_->planner().find(name)) out.push_back(describe_broken(name));
+    for (const std::string& name : configuration_->masked)
+        if (!engine_->planner().find(name)) out.push_back(describe_broken(name));
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return natural_less(a.name, b.name); });
+    return out;
+}
+
+std::optional<UnitSnapshot> Shell::unit(const std::string& name) const {
+    if (auto index = engine_->planner().find(name)) return describe(engine_->planner().units()[*index], true);
+    if (configuration_->broken.contains(name) || configuration_->masked.contains(name))
+        return describe_broken(name);
+    return std::nullopt;
+}
+
+Result<std::vector<DeviceSnapshot>> Shell::devices(const std::string& class_name) const {
+    const ClassSet& classes = *configuration_->classes;
+    const DeviceTable& table = engine_->world().table;
+    Time now = Loop::now();
+    std::vector<DeviceSnapshot> out;
+    auto add = [&](const Device& d) {
+        DeviceSnapshot s;
+        s.devpath = d.devpath();
+        s.name = d.name();
+        s.subsystem = d.subsystem();
+        s.driver = d.driver();
+        for (const auto& m : d.classes()) s.classes.push_back(classes.class_name(m.id) + (m.unsure ? "?" : ""));
+        Block block = d.block();
+        while (!block.empty()) {
+            size_t end = std::min(block.find('\0'), block.size());
+            std::string_view variable = block.substr(0, end);
+            size_t equals = std::min(variable.find('='), variable.size());
+            s.properties.emplace(variable.substr(0, equals),
+                                 equals < variable.size() ? variable.substr(equals + 1) : "");
+            block.remove_prefix(std::min(end + 1, block.size()));
+        }
+        for (const Attribute& a : d.attributes()) s.attributes[a.name] = a.text;
+        s.since = now - d.since();
+        out.push_back(std::move(s));
+    };
+    if (class_name.empty()) {
+        table.each([&](const Device& d) {
+            if (!d.subsystem().empty()) add(d);
+        });
+        return out;
+    }
+    auto id = classes.find(class_name);
+    if (!id) {
+        std::string near = nearest(class_name, classes.all_names());
+        return Error{.where = {}, .what = quoted(printable(class_name)) + " is no class of devices", .source = "", .caret = -1,
+                     .hint = near.empty() ? "devmux classes lists them" : "did you mean " + quoted(near) + "?"};
+    }
+    table.each_of(*id, [&](const DeviceFacts& facts, bool) {
+        add(*table.find(facts.devpath()));
+        return true;
+    });
+    return out;
+}
+
+std::vector<ClassSnapshot> Shell::classes() const {
+    std::vector<ClassSnapshot> out;
+    const auto& all = configuration_->classes->classes();
+    for (ClassId id = 0; id < all.size(); ++id) {
+        const DeviceClass& c = all[id];
+        ClassSnapshot s;
+        s.name = c.name;
+        s.plural = c.plural;
+        s.description = c.description;
+        s.supplied_by = c.supplied_by;
+        s.match = to_string(c.match);
+        s.file = c.file;
+        s.aliases = c.aliases;
+        s.subsystems = c.subsystems;
+        s.includes = c.includes;
+        engine_->world().table.each_of(id, [&](const DeviceFacts&, bool unsure) {
+            s.present += !unsure;
+            return true;
+        });
+        out.push_back(std::move(s));
+    }
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    return out;
+}
+
+}  // namespace devmux
