@@ -1,0 +1,52 @@
+// See by_hand.h.
+#include "tools/by_hand.h"
+
+#include "tools/output.h"
+
+namespace devmux {
+namespace {
+
+Exit act(Client& client, const Session& session, const char* method, const std::string& unit,
+         bool wait, Duration timeout) {
+    Reply reply =
+        wait ? client.wait(method, {unit, true}, timeout) : client.call(method, {unit, false});
+    if (reply.code == Exit::TimedOut) {
+        complain(unit + ": not at rest after " + to_string(timeout) +
+                 "; it goes on (`devmux status " + unit + "`)");
+        return Exit::TimedOut;
+    }
+    if (!reply) return report(reply);
+    if (session.json) print_json(reply.value);
+    if (!wait || reply.value.at("state") != "failed") return Exit::Ok;
+    complain(unit + ": failed: " + reply.value.at("last_end").get<std::string>());
+    return Exit::No;
+}
+
+}  // namespace
+
+void add_by_hand(CLI::App& app, Commands& commands, const char* name, const char* what,
+                 const char* method) {
+    struct Options {
+        std::vector<std::string> units;
+        bool no_wait = false;
+        std::string timeout = "none";
+    };
+    auto options = std::make_shared<Options>();
+    CLI::App* sub = app.add_subcommand(name, what);
+    sub->add_option("unit", options->units, "in this order")->type_name("UNIT")->required();
+    sub->add_flag("--no-wait", options->no_wait, "do not wait until it is done");
+    sub->add_option("--timeout", options->timeout, "wait no longer than this; the unit goes on")
+        ->type_name("30s");
+    commands.push_back({sub, [options, method](const Session& session) {
+                            Duration timeout = timeout_of(options->timeout);
+                            Client client(session.runtime_dir);
+                            for (const std::string& unit : options->units) {
+                                Exit code =
+                                    act(client, session, method, unit, !options->no_wait, timeout);
+                                if (code != Exit::Ok) return code;
+                            }
+                            return Exit::Ok;
+                        }});
+}
+
+}  // namespace devmux

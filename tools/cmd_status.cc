@@ -1,0 +1,166 @@
+// devmux status [UNIT]: what runs, what waits, and for which facts. Without a unit one line per
+// unit below one line about the engine; what was lost since it started is said, not hidden.
+#include <array>
+
+#include "tools/command.h"
+#include "tools/output.h"
+
+namespace devmux {
+namespace {
+
+std::string on_or_off(const Json& engine, const char* key, const char* yes, const char* no) {
+    return engine.at(key).get<bool>() ? yes : no;
+}
+
+// Counters by what their names say: whatever was lost, turned away or not understood.
+bool is_loss(const std::string& counter) {
+    constexpr std::array<const char*, 10> kSigns{"overrun", "refus",  "malform", "trunc",
+                                                 "lost",    "drop",   "resync",  "fail",
+                                                 "error",   "unsaved"};
+    for (const char* sign : kSigns)
+        if (counter.find(sign) != std::string::npos) return true;
+    return false;
+}
+
+void print_engine(const Json& e) {
+    print_line(
+        "devmux " + e.at("version").get<std::string>() + ", up " + age(e.at("uptime_s")) + ": " +
+        std::to_string(e.at("devices").get<uint64_t>()) + " devices, " +
+        on_or_off(e, "coldplug_complete", "coldplug complete, ", "coldplug is not complete, ") +
+        on_or_off(e, "settled", "settled", "not settled yet") +
+        "; sources: " + (e.at("sources").empty() ? "none" : joined(e.at("sources"))));
+    if (e.at("dry_run").get<bool>())
+        print_line(painted(Colour::Doubt, "dry run: nothing is started or stopped"));
+    std::string losses;
+    for (const auto& [name, count] : e.at("counters").items())
+        if (count.get<uint64_t>() > 0 && is_loss(name))
+            losses +=
+                (losses.empty() ? "" : ", ") + name + " " + std::to_string(count.get<uint64_t>());
+    if (!losses.empty()) print_line(painted(Colour::Doubt, "lost or turned away: " + losses));
+    for (const Json& error : e.at("errors"))
+        print_line(painted(Colour::Bad, error.get<std::string>()));
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// The rest of a unit's line: of all that is known the one thing that a person wants to know now.
+std::string remark(const Json& u) {
+    std::string state = u.at("state"), hold = u.at("hold");
+    if (!u.at("errors").empty()) {
+        std::string error = first_line(u.at("errors")[0]);
+        return state == "broken"
+                   ? error
+                   : "its file is broken now, the last good one is in force: " + error;
+    }
+    if (hold == "down") return "stopped by hand, until `devmux start` or `devmux reset`";
+    if (state == "failed") return u.at("last_end");
+    if (state == "waiting" && u.contains("missing") && !u.at("missing").empty())
+        return "waits for: " + waits_for(u.at("missing"));
+    if (u.at("kind") == "each-event" && state == "waiting")
+        return "for each event of: " + u.at("condition").get<std::string>();
+    if (u.at("kind") == "by hand" && state == "waiting") return "started by hand only";
+    if (state == "done") return u.at("last_end");
+    if (state == "masked") return "its file is a link to /dev/null";
+    if (int pid = u.at("pid"); pid > 0) return "process " + std::to_string(pid);
+    return u.at("reason");
+}
+
+void print_unit(const Json& u) {
+    std::string state = u.at("state"), kind = u.at("kind"), hold = u.at("hold");
+    print_line(painted(Colour::Bold, u.at("name").get<std::string>()) +
+               (u.at("description") == "" ? "" : " – " + u.at("description").get<std::string>()));
+    print_field("file", u.at("file").get<std::string>() +
+                            (u.at("changed_on_disk").get<bool>()
+                                 ? " (broken now; the last good one is in force)"
+                                 : ""));
+    if (u.at("service") != "")
+        print_field("starts", u.at("service").get<std::string>() +
+                                  (u.at("task").get<bool>() ? ", a task" : ""));
+    print_field(kind, u.at("condition").get<std::string>());
+    print_field("stop-when", u.at("stop_when").get<std::string>());
+    if (state == "broken" || state == "masked") {
+        print_field("state", state, colour_of_state(state));
+        for (const Json& error : u.at("errors"))
+            print_field("error", error.get<std::string>(), Colour::Bad);
+        return;
+    }
+    print_field("state", state + " for " + age(u.at("since_s")), colour_of_state(state));
+    print_field("wanted", u.at("wanted").get<std::string>() +
+                              (hold.empty() ? "" : ", held " + hold + " by hand"));
+    if (kind == "when" || kind == "while")
+        print_field("condition", u.at("verdict").get<std::string>(),
+                    colour_of_truth(u.at("verdict").get<std::string>()));
+    if (state == "waiting" && u.contains("missing"))
+        print_field("waits for", waits_for(u.at("missing")));
+    print_field("reason", u.at("reason").get<std::string>());
+    print_field("last end", u.at("last_end").get<std::string>());
+    print_field("remark", u.at("remark").get<std::string>());
+    if (int pid = u.at("pid"); pid > 0) print_field("process", std::to_string(pid));
+    print_field("runs", std::to_string(u.at("starts").get<uint64_t>()));
+    if (uint64_t queued = u.at("queued"); queued > 0) print_field("queued", std::to_string(queued));
+    for (const Json& error : u.at("errors"))
+        print_field("error", error.get<std::string>(), Colour::Bad);
+    for (const Json& warning : u.at("warnings"))
+        print_field("warning", warning.get<std::string>(), Colour::Doubt);
+}
+
+Exit status_of_unit(Client& client, const Session& session, const std::string& name) {
+    Reply unit = client.call("Unit", {name});
+    if (!unit) return report(unit);
+    if (session.json) print_json(unit.value);
+    else print_unit(unit.value);
+    return unit.value.at("state") == "failed" || unit.value.at("state") == "broken" ? Exit::No
+                                                                                    : Exit::Ok;
+}
+
+Exit status(Client& client, const Session& session) {
+    Reply engine = client.call("Status");
+    if (!engine) return report(engine);
+    Reply units = client.call("List");
+    if (!units) return report(units);
+    // Only who waits is asked what for: the list itself carries no explanations.
+    for (Json& unit : units.value) {
+        if (unit.at("state") != "waiting") continue;
+        if (Reply whole = client.call("Unit", {unit.at("name").get<std::string>()}))
+            unit = std::move(whole.value);
+    }
+    if (session.json) {
+        engine.value["unit_list"] = std::move(units.value);
+        print_json(engine.value);
+        return Exit::Ok;
+    }
+    print_engine(engine.value);
+    if (units.value.empty()) {
+        print_line("no units: put some into /etc/devmux/units.d, then `devmux reload`");
+        return Exit::Ok;
+    }
+    std::vector<Row> rows;
+    for (const Json& u : units.value) {
+        std::string state = u.at("state");
+        bool bad = state == "failed" || !u.at("errors").empty();
+        bool is_run =
+            state != "broken" && state != "masked";  // the others are in no state since a time
+        rows.push_back({{u.at("name")},
+                        {state, colour_of_state(state)},
+                        {is_run ? age(u.at("since_s")) : "-"},
+                        {remark(u), bad ? Colour::Bad : Colour::Plain}});
+    }
+    print_line("");
+    print_table({"NAME", "STATE", "SINCE", ""}, rows);
+    return Exit::Ok;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Commands& commands) {
+    auto name = std::make_shared<std::string>();
+    CLI::App* sub = app.add_subcommand("status", "what runs, what waits, and for which facts");
+    sub->add_option("unit", *name, "all that is known about one unit")->type_name("UNIT");
+    commands.push_back({sub, [name](const Session& session) {
+                            Client client(session.runtime_dir);
+                            return name->empty() ? status(client, session)
+                                                 : status_of_unit(client, session, *name);
+                        }});
+}
+
+}  // namespace devmux

@@ -1,0 +1,111 @@
+// devmuxd: the daemon. Options, the real machine's paths, and nothing else; engine/engine.h is the
+// file to read first.
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+
+#include "engine/shell.h"
+#include "tools/default_dirs.h"
+
+namespace devmux {
+namespace {
+
+enum ExitCode { kFine = 0, kFailed = 1, kUsage = 2 };
+
+// systemd says with this variable which stream leads to its journal (systemd.exec(5)).
+bool stderr_is_journal() {
+    const char* stream = std::getenv("JOURNAL_STREAM");
+    struct stat st{};
+    if (!stream || fstat(STDERR_FILENO, &st) != 0) return false;
+    return stream == std::to_string(st.st_dev) + ":" + std::to_string(st.st_ino);
+}
+
+struct Options {
+    bool foreground = false, dry_run = false;
+    std::vector<std::string> units;
+    std::string root, runtime_dir = "/run/devmux", sources = "kernel,coldplug", color = "auto";
+};
+
+int run(const Options& options) {
+    ShellConfig config;
+    config.version = DEVMUX_VERSION;
+    config.root = options.root == "/" ? "" : options.root;
+    config.sysfs = "/sys";
+    config.proc = "/proc";
+    config.runtime_dir = options.runtime_dir;
+    config.dirs.units = options.units;
+    if (options.units.empty())
+        for (const std::string& dir : default_unit_dirs()) config.dirs.units.push_back(config.root + dir);
+    config.dry_run = options.dry_run;
+    config.kernel = options.sources.find("kernel") != std::string::npos;
+    config.coldplug = options.sources.find("coldplug") != std::string::npos;
+
+    bool terminal = isatty(STDERR_FILENO) == 1 && !std::getenv("NO_COLOR");
+    bool journal = stderr_is_journal();
+    Log log(STDERR_FILENO, {.color = options.color == "always" || (options.color == "auto" && terminal),
+                            .priorities = journal}, Loop::now());
+    Loop loop;
+    signal(SIGPIPE, SIG_IGN);
+    Shell shell(std::move(config), loop, log);
+    // A signal ends the daemon and nothing that it started: services run on.
+    for (int signo : {SIGTERM, SIGINT}) loop.on_signal(signo, [&] { loop.exit(kFine); });
+    loop.on_signal(SIGHUP, [&] { shell.reload(); });
+    if (auto error = shell.start()) {
+        fprintf(stderr, "devmuxd: %s\n", error->to_string().c_str());
+        return kFailed;
+    }
+    return loop.run();
+}
+
+int main_of(int argc, char** argv) {
+    CLI::App app("Watches devices arrive and starts and stops the units whose conditions hold.", "devmuxd");
+    Options options;
+    app.add_flag("--foreground", options.foreground, "stay in the foreground (it always does; for clarity)");
+    app.add_option("--units", options.units,
+                   "folder of units, its classes in DIR/classes.d; may be repeated, later ones win")
+        ->type_name("DIR");
+    app.add_option("--runtime-dir", options.runtime_dir, "socket, lock, saved state and output of units")
+        ->envname("DEVMUX_RUNTIME_DIR")
+        ->type_name("DIR")
+        ->capture_default_str();
+    app.add_option("--root", options.root, "folder that units, init scripts and file facts are below")
+        ->type_name("DIR")
+        ->check(CLI::ExistingDirectory);
+    app.add_option("--sources", options.sources, "where events come from: kernel, coldplug")
+        ->type_name("LIST")
+        ->capture_default_str();
+    app.add_flag("--dry-run", options.dry_run, "say what would be run; run nothing, write nothing");
+    app.add_option("--color,--colour", options.color, "auto: on a terminal, unless NO_COLOR is set")
+        ->check(CLI::IsMember({"auto", "always", "never"}))
+        ->type_name("WHEN")
+        ->capture_default_str();
+    app.set_version_flag("--version", "devmuxd " DEVMUX_VERSION);
+    try {
+        app.parse(argc, argv);
+        std::string rest = options.sources;
+        for (size_t at = 0; at <= rest.size();) {
+            size_t comma = std::min(rest.find(',', at), rest.size());
+            std::string source = rest.substr(at, comma - at);
+            if (source != "kernel" && source != "coldplug")
+                throw CLI::ValidationError("--sources", "\"" + source + "\" is no source: kernel, coldplug");
+            at = comma + 1;
+        }
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? kFine : kUsage;
+    }
+    try {
+        return run(options);
+    } catch (const std::exception& e) {
+        fprintf(stderr, "devmuxd: %s\n", e.what());
+        return kFailed;
+    }
+}
+
+}  // namespace
+}  // namespace devmux
+
+int main(int argc, char** argv) { return devmux::main_of(argc, argv); }

@@ -1,0 +1,82 @@
+// The engine without a machine: the very core, a virtual clock, jobs that end when they are told to.
+// `devmux simulate` feeds it a trace (trace_text.h), the tests feed it directly. Every input goes the
+// way of the real one: uevents as bytes through the parser, saved state as text through its reader.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+
+namespace devmux {
+
+// A device as a trace writes it down.
+struct TracedDevice {
+    std::string devpath;
+    std::vector<std::string> variables;   // "KEY=VALUE", SUBSYSTEM among them
+    std::vector<Attribute> attributes;
+    uint64_t inode = 0;                   // 0: one is given to it
+};
+
+class Simulation {
+  public:
+    Simulation(std::shared_ptr<const Configuration> configuration, std::string kernel_command_line,
+               SettleTimes settle = {});
+
+    // The engine begins, or begins again: with all that was saved so far.
+    void start();
+    // As by kill -9. Jobs run on; those in `unmarked` never came to run.
+    void crash(const std::vector<std::string>& unmarked = {});
+
+    void snapshot(const std::vector<TracedDevice>& devices);
+    void coldplug_complete();
+    void event(std::string_view action, const TracedDevice& device, uint64_t seqnum = 0,
+               bool synthetic = false, const std::string& devpath_old = "");
+    void feed(const Event& event);
+    void advance(Duration by);
+    // Ends the unit's running jobs, oldest first or all; false when none runs.
+    bool end_job(const std::string& unit, const JobEnded& how);
+    void configure(std::shared_ptr<const Configuration> configuration);
+
+    // With it, every job ends well as soon as it was started.
+    bool jobs_end_at_once = true;
+
+    struct Job {
+        JobId id;
+        std::string unit;
+        Verb verb;
+        std::string block;
+    };
+    const std::vector<Job>& running() const { return running_; }
+    const std::vector<std::string>& lines() const { return lines_; }  // decisions, with their times
+    size_t runs(const std::string& unit, Verb verb) const;            // how often it was really run
+    Engine& engine() { return *engine_; }
+    Time now() const { return now_; }
+    uint64_t next_seqnum() { return ++seqnum_; }
+    bool modules_loading = false;
+
+  private:
+    void carry_out(const PlanAction& action);
+    void say(std::string text);
+    uint64_t inode_of(const TracedDevice& device, bool fresh);
+
+    std::shared_ptr<const Configuration> configuration_;
+    std::string kernel_command_line_;
+    SettleTimes settle_;
+    std::unique_ptr<Engine> engine_;
+    Time now_{std::chrono::seconds(10)};  // since boot, when the engine begins
+    Time began_{now_};
+    std::string journal_;                 // as run/record_text.h writes it
+    std::vector<Job> running_;
+    std::vector<std::string> lines_;
+    std::map<std::pair<std::string, Verb>, size_t> runs_;
+    std::multimap<Time, std::string> looks_;
+    std::map<std::string, TracedDevice> sysfs_;  // what is really there
+    std::map<std::string, uint64_t> inodes_;
+    std::vector<Event> pending_;
+    uint64_t seqnum_ = 0, inode_ = 1000;
+};
+
+}  // namespace devmux

@@ -1,0 +1,47 @@
+// The text of a trace: what happened to a machine, line by line. Scenarios of the tests are written
+// in it, and `devmux simulate` reads it.
+//
+//   devmux-trace 1
+//   cmdline quiet splash           the kernel's command line (before the first moment)
+//   jobs by-hand                   jobs end when a `job` line says so, not at once
+//   device DEVPATH                 a device that sysfs has; its lines are indented below it:
+//     SUBSYSTEM=input                a variable
+//     attr.id/vendor=0627            an attribute; without "=": the file does not exist
+//     inode=12                       its directory's inode, where a trace must tell devices apart
+//   snapshot                       the walk of sysfs found the devices above
+//   complete                       coldplug is complete
+//   +1s                            time goes on
+//   add DEVPATH                    an event: add, remove, change, move, bind, …; indented as above,
+//     seqnum=7                       with a number of its own, or
+//     synthetic                      made by somebody who wrote into the uevent file
+//     from=DEVPATH                   of a move
+//   file /path yes                 a file fact: yes, no or unknown
+//   modules loading                /proc/modules shows a module that loads; or: modules idle
+//   job UNIT ok                    the unit's oldest job ends: ok, exit N, signal N, unseen
+//   start UNIT, stop UNIT, reset UNIT, reset-latch UNIT       by hand
+//   lost                           events were lost (a snapshot follows)
+//   crash [UNIT …]                 kill -9; the units named had a job that was not yet running
+//   restart                        the engine begins again with what it saved
+//   reload DIR                     the units of another folder, below the trace's own
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "conditions/result.h"
+#include "engine/model/configuration.h"
+#include "tools/simulation.h"
+
+namespace devmux {
+
+using ConfigurationLoader = std::function<std::shared_ptr<const Configuration>(const std::string& dir)>;
+
+// Plays the whole trace. `load("")` is the configuration to begin with. The decisions are the
+// simulation's lines; the error names the line of the trace.
+Result<std::vector<std::string>> play_trace(std::string_view text, const std::string& file,
+                                            const ConfigurationLoader& load);
+
+inline constexpr size_t kTraceBytes = size_t{64} << 20;
+
+}  // namespace devmux
