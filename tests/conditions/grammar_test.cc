@@ -1,0 +1,205 @@
+// Sentences: text -> tree -> text, and what is said of those that are none.
+#include "conditions/grammar.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+
+#include "conditions/spelling.h"
+#include "tests/support/facts.h"
+
+using namespace devmux;
+using devmux::test::TestClasses;
+
+TEST_SUITE("conditions/grammar") {
+    struct Pair {
+        const char* text;
+        const char* canonical;
+    };
+
+    TEST_CASE("sentences and their canonical spelling, which reads to itself") {
+        TestClasses classes;
+        for (const Pair& p : std::initializer_list<Pair>{
+                 // The two sentences that the project was asked for, and those of the specification.
+                 {"mouse AND framebuffer present", "mouse and framebuffer"},
+                 {"first network interface only", "first network interface"},
+                 {"both the mouse and the framebuffer are available", "mouse and framebuffer"},
+                 {"a mouse is available", "mouse"},
+                 // Binding: not, and, or, for.
+                 {"mouse or disk and cpu", "mouse or disk and cpu"},
+                 {"(mouse or disk) and cpu", "(mouse or disk) and cpu"},
+                 {"not mouse and disk", "not mouse and disk"},
+                 {"not (mouse and disk)", "not (mouse and disk)"},
+                 {"no mouse", "not mouse"},
+                 {"not not mouse", "not not mouse"},
+                 {"mouse or disk for 5s", "mouse or disk for 5s"},
+                 {"mouse or (disk for 5s)", "mouse or (disk for 5s)"},
+                 {"(mouse for 2s) for 90s", "(mouse for 2s) for 1m30s"},
+                 {"((mouse))", "mouse"},
+                 // Quantities.
+                 {"any mouse", "mouse"},
+                 {"at least 2 cpus", "at least 2 cpu"},
+                 {"AT MOST 1 Disk bound", "at most 1 disk bound"},
+                 {"exactly 0 mouse", "exactly 0 mouse"},
+                 {"all disks bound", "all disk bound"},
+                 {"all disk present", "all disk present"},
+                 {"all disk have [attr.removable = \"0\"]", "all disk have [attr.removable = \"0\"]"},
+                 // The longest class name wins.
+                 {"network interface seen", "network interface seen"},
+                 {"network seen", "network seen"},
+                 // Predicates.
+                 {"usb device[attr.idVendor = \"046d\"]", "usb device[attr.idVendor = \"046d\"]"},
+                 {"disk[ name ~ 'sd*' and not virtual ]", "disk[name ~ \"sd*\" and not virtual]"},
+                 {"disk[(name = sda or name = sdb) and driver != x]",
+                  "disk[(name = \"sda\" or name = \"sdb\") and driver != \"x\"]"},
+                 {"disk[parent.usb.attr.product ~ \"*Logi*\"]", "disk[parent.usb.attr.product ~ \"*Logi*\"]"},
+                 {"disk[ID_BUS == usb]", "disk[ID_BUS = \"usb\"]"},
+                 {"disk[property.lower !~ x]", "disk[property.lower !~ \"x\"]"},
+                 {"mouse[KEY has BTN_LEFT]", "mouse[KEY has BTN_LEFT]"},
+                 {"cpu[attr.online = 1 default 1]", "cpu[attr.online = \"1\" default \"1\"]"},
+                 {"disk[name = 'a\"b\\\\c']", "disk[name = \"a\\\"b\\\\c\"]"},
+                 // Facts.
+                 {"settled", "settled"},
+                 {"file /etc/x exists", "file \"/etc/x\" exists"},
+                 {"file '/with space' exists", "file \"/with space\" exists"},
+                 {"kernel argument nomodeset", "kernel argument nomodeset"},
+                 {"kernel argument root=/dev/nfs", "kernel argument root = \"/dev/nfs\""},
+                 {"kernel argument a = b", "kernel argument a = b"},
+                 {"unit gdm active or unit \"x y\" failed", "unit gdm active or unit \"x y\" failed"},
+                 {"unit gdm is done", "unit gdm done"},
+             }) {
+            CAPTURE(p.text);
+            auto condition = parse_condition(p.text, classes);
+            if (!condition) FAIL(condition.error().to_string());
+            CHECK(to_string(*condition) == p.canonical);
+            auto again = parse_condition(to_string(*condition), classes);
+            if (!again) FAIL(again.error().to_string());
+            CHECK(to_string(*again) == p.canonical);
+        }
+    }
+
+    struct Wrong {
+        const char* text;
+        int caret;
+        const char* what;  // a part of the message
+        const char* hint;  // a part of the hint
+    };
+
+    TEST_CASE("every error points at its column and says what was expected") {
+        TestClasses classes;
+        for (const Wrong& w : std::initializer_list<Wrong>{
+                 {"", 0, "expected a device", ""},
+                 {"mause and framebuffer", 0, "\"mause\" is no class", "did you mean \"mouse\""},
+                 {"mouse and framebufer", 10, "\"framebufer\" is no class", "\"framebuffer\""},
+                 {"mouse and", 9, "expected a device", ""},
+                 {"mouse framebuffer", 6, "expected \"and\"", ""},
+                 {"mouse ans framebuffer", 6, "expected \"and\"", "did you mean \"and\""},
+                 {"mouse up", 6, "expected \"and\"", ""},
+                 {"(mouse", 6, "expected \")\"", ""},
+                 {"mouse)", 5, "found \")\"", ""},
+                 {"mouse && disk", 6, "unexpected \"&\"", "and, or, not"},
+                 {"mouse[name = \"x]", 13, "never closed", ""},
+                 {"mouse[name \"x\"]", 11, "expected = != ~ !~ or has", ""},
+                 {"mouse[nmae = x]", 6, "\"nmae\" is no field", "did you mean \"name\""},
+                 {"mouse[idVendor = x]", 6, "no field", "attr.idVendor"},
+                 {"mouse[attr.../x = y]", 6, "file below the device", ""},
+                 {"mouse[attr.a/../../b = y]", 6, "file below the device", ""},
+                 {"mouse[KEY has BTN_NOPE]", 14, "no input event code", "BTN_LEFT"},
+                 {"mouse[name = ]", 13, "expected a value", ""},
+                 {"at least x cpu", 9, "expected a number", ""},
+                 {"at 2 cpu", 3, "\"least\" or \"most\"", ""},
+                 {"at least 2 of cpu", 11, "\"of\" is no class", ""},
+                 {"all disk", 8, "needs what all of them must be", ""},
+                 {"mouse only", 6, "\"only\" goes with \"first\"", "first mouse only"},
+                 {"not first mouse", 4, "cannot stand under `not`", ""},
+                 {"not (disk or first mouse)", 13, "cannot stand under `not`", ""},
+                 {"mouse for 5", 10, "expected a duration", "5s"},
+                 {"mouse for", 9, "expected a duration", "5s"},
+                 {"it bound", 0, "no for-each", ""},
+                 {"file etc/x exists", 5, "absolute path", ""},
+                 {"file /x is there", 11, "expected \"exists\"", ""},
+                 {"unit gdm runs", 0, "unit NAME active", ""},
+                 {"kernel nomodeset", 7, "expected \"argument\"", ""},
+                 {"exactly 100001 disk", 8, "that many", ""},
+             }) {
+            CAPTURE(w.text);
+            auto condition = parse_condition(w.text, classes);
+            REQUIRE_FALSE(condition);
+            CHECK(condition.error().caret == w.caret);
+            CHECK_MESSAGE(condition.error().what.find(w.what) != std::string::npos, condition.error().what);
+            CHECK_MESSAGE(condition.error().hint.find(w.hint) != std::string::npos, condition.error().hint);
+        }
+    }
+
+    TEST_CASE("a caret stands under its column, tabs and umlauts included") {
+        TestClasses classes;
+        auto condition = parse_condition("disk[name = \"ü\"] xor\tmouse", classes);
+        REQUIRE_FALSE(condition);
+        CHECK(condition.error().to_string() ==
+              "expected \"and\", \"or\", \"for\" or the end, found \"xor\"\n"
+              "    disk[name = \"ü\"] xor\tmouse\n"
+              "                     ^\n"
+              "    did you mean \"or\"?");
+    }
+
+    TEST_CASE("bounds: length, depth, number of terms") {
+        TestClasses classes;
+        CHECK_FALSE(parse_condition(std::string(kConditionBytes + 1, ' '), classes));
+        auto nested = [](unsigned depth) { return std::string(depth, '(') + "mouse" + std::string(depth, ')'); };
+        CHECK(parse_condition(nested(kConditionDepth - 1), classes));
+        CHECK_FALSE(parse_condition(nested(kConditionDepth), classes));
+        auto predicate = [](unsigned depth) { return "mouse[" + std::string(depth, '(') + "virtual" + std::string(depth, ')') + "]"; };
+        CHECK(parse_condition(predicate(kConditionDepth - 2), classes));
+        CHECK_FALSE(parse_condition(predicate(kConditionDepth), classes));
+        std::string many = "cpu";
+        for (unsigned i = 1; i < kConditionLeaves; ++i) many += " or cpu";
+        CHECK(parse_condition(many, classes));
+        CHECK_FALSE(parse_condition(many + " or cpu", classes));
+    }
+
+    TEST_CASE("first is refused where it would never let go") {
+        TestClasses classes;
+        auto condition = parse_condition("first mouse", classes, {.first_allowed = false, .why_not_first = "no"});
+        REQUIRE_FALSE(condition);
+        CHECK(condition.error().what == "`first` no");
+    }
+
+    TEST_CASE("the YAML tree spells the same conditions") {
+        TestClasses classes;
+        for (const Pair& p : std::initializer_list<Pair>{
+                 {"x: {all: [mouse, framebuffer present]}", "mouse and framebuffer"},
+                 {"x: {any: [mouse, {all: [disk, cpu]}]}", "mouse or disk and cpu"},
+                 {"x: {not: mouse}", "not mouse"},
+                 {"x: {all: [mouse], for: 5s}", "mouse for 5s"},
+                 {"x: {all: ['first mouse', {any: [disk for 2s, cpu]}]}", "first mouse and ((disk for 2s) or cpu)"},
+             }) {
+            CAPTURE(p.text);
+            auto document = read_document(p.text, "t.yaml");
+            REQUIRE(document);
+            auto condition = read_condition(*document->find("x"), classes);
+            if (!condition) FAIL(condition.error().to_string());
+            CHECK(to_string(*condition) == p.canonical);
+        }
+        for (const Wrong& w : std::initializer_list<Wrong>{
+                 {"x: yes", 4, "expected a condition", "what must hold"},
+                 {"x: [mouse]", 4, "expected a condition", "all:"},
+                 {"x: {al: [mouse]}", 5, "expected all, any, not or for", "did you mean \"all\""},
+                 {"x: {all: []}", 10, "needs a list", ""},
+                 {"x: {all: [mouse], any: [disk]}", 19, "one of all, any, not", ""},
+                 {"x: {for: 5s}", 4, "needs all, any or not", ""},
+                 {"x: {not: first mouse}", 10, "under `not`", ""},
+                 {"x: {all: [mause]}", 11, "\"mause\" is no class", "mouse"},
+                 {"x: \"disk and mause\"", 14, "\"mause\" is no class", "mouse"},
+             }) {
+            CAPTURE(w.text);
+            auto document = read_document(w.text, "t.yaml");
+            REQUIRE(document);
+            auto condition = read_condition(*document->find("x"), classes);
+            REQUIRE_FALSE(condition);
+            CHECK(condition.error().where.line == 1);
+            CHECK(condition.error().where.column == w.caret);  // here: the column of the file
+            CHECK_MESSAGE(condition.error().what.find(w.what) != std::string::npos, condition.error().what);
+            CHECK_MESSAGE(condition.error().hint.find(w.hint) != std::string::npos, condition.error().hint);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+// Loading: every kind of bad file is a clear error that names the place, and takes down that unit
+// alone; folders override, mask and add.
+#include <doctest/doctest.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "engine/model/configuration.h"
+#include "engine/model/unit_cycles.h"
+
+using namespace devmux;
+namespace fs = std::filesystem;
+
+namespace {
+
+// A folder of units below the real classes.
+struct Folder {
+    fs::path path;
+    Folder() {
+        std::string name = (fs::temp_directory_path() / "devmux-units-XXXXXX").string();
+        path = mkdtemp(name.data());
+        fs::create_directory_symlink(fs::path(DEVMUX_SOURCE_DIR) / "units.d/classes.d", path / "classes.d");
+    }
+    ~Folder() { fs::remove_all(path); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    void write(const std::string& name, const std::string& text) const {
+        fs::create_directories((path / name).parent_path());
+        std::ofstream(path / name) << text;
+    }
+    Configuration load(Trust trust = Trust::Waive) const { return load_configuration({{path}}, trust); }
+};
+
+const char* const kGood = "description: good\nwhen: mouse\ninit-script: good\n";
+
+}  // namespace
+
+TEST_SUITE("model/loading") {
+    struct Bad {
+        const char* what_for;
+        std::string text;
+        const char* error;  // how the text of the first error begins, behind the file's name
+        const char* hint;
+    };
+
+    TEST_CASE("one broken file takes down that unit alone, and says where and what") {
+        std::string bomb = "a: &a [x, x]\nb: &b [*a, *a]\nwhen: *b\n", deep = "when: ";
+        for (int i = 0; i < 60; ++i) deep += "{all: [";
+        const Bad kBad[] = {
+            {"an unknown key", "when: mouse\ninit-scrpt: x\n", ":2:1: unknown key \"init-scrpt\" in a unit", "did you mean \"init-script\"?"},
+            {"a repeated key", "when: mouse\nwhen: disk\ninit-script: x\n", ":2:1: the key \"when\" stands here again", "line 1"},
+            {"a wrong type", "when: mouse\ninit-script: [x]\n", ":2:14: init-script: expected a text, found a list", ""},
+            {"a wrong word", "when: mouse\ninit-script: x\ntask: maybe\n", ":3:7: task: expected true or false, found \"maybe\"", ""},
+            {"a syntax error in a condition", "when: mouse andd disk\ninit-script: x\n", ":1:13: when: expected \"and\"", "did you mean \"and\"?"},
+            {"the same in quotes", "when: 'mouse andd disk'\ninit-script: x\n", ":1:14: when: expected \"and\"", ""},
+            {"a word that YAML takes for a truth", "when: yes\ninit-script: x\n", ":1:7: when: expected a condition, found \"yes\"", ""},
+            {"a YAML bomb", bomb, ":1:4: anchors (&name) are not read", ""},
+            {"an alias of nothing", "when: *nobody\n", ":1:7: this is not YAML", ""},
+            {"nesting", deep, ":1:", ""},
+            {"10 MB of nesting", std::string(10'000'000, '['), ": has 10000000 bytes", ""},
+            {"many brackets", std::string(60'000, '['), ": brackets are nested too deep", ""},
+            {"many values", "x: [" + [] { std::string s; for (int i = 0; i < 5000; ++i) s += "a,"; return s; }() + "a]", ":1:", ""},
+            {"binary garbage", std::string("\x7f" "ELF\x02\x01\x01\0\0\0\0", 11), ": is no text: byte 7 is a NUL", ""},
+            {"garbage without a NUL", "\xff\xfe\x80\x81: [\n", ":", ""},
+            {"no YAML", "when: mouse\n\tinit-script: x\n", ":2:", ""},
+            {"an empty file", "", ": is empty", ""},
+            {"comments alone", "# nothing\n", ": is empty", ""},
+            {"a list", "- when\n", ":1:1: expected a unit as a map of keys, found a list", ""},
+            {"two documents", "when: mouse\ninit-script: x\n---\nwhen: disk\n", ": holds more than one document", ""},
+            {"a tag", "when: !!binary bW91c2U=\ninit-script: x\n", ":1:7: tags", ""},
+            {"a merge key", "<<: {when: mouse}\ninit-script: x\n", ":1:1: unknown key \"<<\"", ""},
+            {"a key that is a list", "[a, b]: x\n", ":1:1: a key must be a word, found a list", ""},
+            {"no service", "when: mouse\n", ":1:1: the unit starts nothing", ""},
+            {"two services", "when: mouse\ninit-script: x\ncommand: {start: [/bin/x]}\n", ":3:10: \"command\" cannot stand beside \"init-script\"", ""},
+            {"two conditions", "when: mouse\nwhile: disk\ninit-script: x\n", ":2:8: \"while\" cannot stand beside \"when\"", ""},
+            {"a shell command", "when: mouse\ncommand: {start: echo $NAME}\n", ":2:18: command: start: expected a list of arguments", "never run through a shell"},
+            {"a relative program", "when: mouse\ncommand: {start: [echo]}\n", ":2:19: command: start: expected an absolute path, found \"echo\"", "/usr/sbin/echo"},
+            {"an unquoted placeholder", "when: mouse\ncommand: {start: [/bin/x, {devnode}]}\n", ":2:27: command: start: YAML reads {devnode} as a map", "quote it: \"{devnode}\""},
+            {"a script with a path", "when: mouse\ninit-script: ../x\n", ":2:14: init-script: expected the name of a script", ""},
+            {"a duration without unit", "while: disk\nlinger: 5\ncommand: {start: [/bin/x], stop: [/bin/y]}\n", ":2:9: linger: expected a duration, found \"5\"", "a number and its unit"},
+            {"linger without while", "when: disk\nlinger: 5s\ncommand: {start: [/bin/x], stop: [/bin/y]}\n", ":2:9: \"linger\" needs \"while\"", ""},
+            {"while without stop", "while: disk\ncommand: {start: [/bin/x]}\n", ":2:10: \"while\" stops the command", "stop"},
+            {"first in while", "while: first disk\ninit-script: x\n", ":1:8: `first` cannot stand in `while`", ""},
+            {"a variable of ours", "when: disk\ninit-script: x\nenvironment: {DEVMUX_UNIT: y}\n", ":3:15: environment: \"DEVMUX_UNIT\": names that begin with DEVMUX_", ""},
+            {"an action that is none", "each-event: disk\nactions: [added]\ninit-script: x\n", ":2:10: actions: \"added\" is no action", ""},
+            {"each-event with a state", "each-event: disk bound\ninit-script: x\n", ":1:18: each-event: expected a class", ""},
+            {"a class that is none", "when: mause\ninit-script: x\n", ":1:7: when: \"mause\" is no class", "did you mean \"mouse\"?"},
+        };
+        Folder folder;
+        for (const Bad& bad : kBad) {
+            CAPTURE(bad.what_for);
+            folder.write("bad.yaml", bad.text);
+            folder.write("good.yaml", kGood);
+            Configuration c = folder.load();
+            CHECK(c.units.contains("good"));
+            REQUIRE(c.broken.contains("bad"));
+            std::string text = c.broken["bad"][0].to_string();
+            std::string expected = (folder.path / "bad.yaml").string() + bad.error;
+            CHECK_MESSAGE(text.starts_with(expected), text);
+            CHECK_MESSAGE(text.find(bad.hint) != std::string::npos, text);
+        }
+    }
+
+    TEST_CASE("all errors of a file at once") {
+        Folder folder;
+        folder.write("bad.yaml", "wen: mouse\nlinger: 5\ntask: 7\n");
+        CHECK(folder.load().broken["bad"].size() >= 3);
+    }
+
+    TEST_CASE("a later folder replaces, a link to /dev/null masks, a drop-in adds") {
+        Folder lib, etc;
+        lib.write("a.yaml", kGood);
+        lib.write("b.yaml", kGood);
+        lib.write("c.yaml", "description: c\nwhen: mouse\ninit-script: c\ndocumentation: [one]\n");
+        etc.write("a.yaml", "description: mine\nwhen: disk\ninit-script: mine\n");
+        fs::create_symlink("/dev/null", etc.path / "b.yaml");
+        etc.write("c.yaml.d/10-local.yaml",
+                  "description: changed\nand-when: disk\ndocumentation: [two]\nenvironment: {X: \"1\"}\n");
+        etc.write("c.yaml.d/20-more.yaml", "environment: {Y: \"2\"}\n");
+        etc.write("nobody.yaml.d/x.yaml", "task: true\n");
+        fs::remove(etc.path / "classes.d");
+        Configuration c = load_configuration({{lib.path, etc.path}}, Trust::Waive);
+        CHECK(c.broken.empty());
+        CHECK(c.units.at("a")->description == "mine");
+        CHECK(c.masked.contains("b"));
+        CHECK_FALSE(c.units.contains("b"));
+        const Unit& unit = *c.units.at("c");
+        CHECK(unit.description == "changed");
+        CHECK(unit.condition_text == "mouse and disk");
+        CHECK(unit.documentation == std::vector<std::string>{"one", "two"});
+        CHECK(unit.environment == std::vector<std::string>{"X=1", "Y=2"});
+        REQUIRE(c.errors.size() == 1);
+        CHECK(c.errors[0].what.find("\"nobody\", which does not exist") != std::string::npos);
+    }
+
+    TEST_CASE("files that others could have written are not read") {
+        Folder folder;
+        folder.write("mine.yaml", kGood);
+        folder.write("loose.yaml", kGood);
+        chmod((folder.path / "loose.yaml").c_str(), 0666);
+        mkfifo((folder.path / "fifo.yaml").c_str(), 0644);
+        folder.write("elsewhere/target.yaml", kGood);
+        chmod((folder.path / "elsewhere").c_str(), 0777);
+        fs::create_symlink(folder.path / "elsewhere/target.yaml", folder.path / "link.yaml");
+        fs::create_symlink(folder.path / "nothing", folder.path / "dangling.yaml");
+        Configuration c = folder.load(Trust::Require);
+        CHECK(c.units.contains("mine"));
+        for (auto [unit, what] : std::initializer_list<std::pair<const char*, const char*>>{
+                 {"loose", "can be written by others"}, {"fifo", "no regular file"},
+                 {"link", "can be written by others"}, {"dangling", "cannot be opened"}}) {
+            CAPTURE(unit);
+            REQUIRE(c.broken.contains(unit));
+            CHECK_MESSAGE(c.broken[unit][0].what.find(what) != std::string::npos, c.broken[unit][0].what);
+        }
+        if (geteuid() == 0) {
+            REQUIRE(chown((folder.path / "mine.yaml").c_str(), 12345, 12345) == 0);
+            Configuration again = folder.load(Trust::Require);
+            REQUIRE(again.broken.contains("mine"));
+            CHECK(again.broken["mine"][0].what.find("belongs to uid 12345") != std::string::npos);
+        }
+    }
+
+    TEST_CASE("units in a circle are refused with its path, and only they") {
+        Folder folder;
+        auto unit = [&](const std::string& name, const std::string& condition) {
+            folder.write(name + ".yaml", "description: x\nwhen: " + condition + "\ninit-script: x\n");
+        };
+        unit("a", "unit b active");
+        unit("b", "mouse and not unit c active");
+        unit("c", "unit a failed");
+        unit("self", "unit self done");
+        unit("outside", "unit a active");
+        unit("inside", "mouse");
+        Configuration c = folder.load();
+        CHECK(c.units.size() == 2);
+        CHECK(c.units.contains("outside"));
+        REQUIRE(c.broken.contains("a"));
+        CHECK_MESSAGE(c.broken["a"][0].what.find("a -> b -> c -> a") != std::string::npos, c.broken["a"][0].what);
+        CHECK(c.broken["self"][0].what.find("self -> self") != std::string::npos);
+        UnitEdges chain;
+        for (int i = 0; i < 20000; ++i) chain["u" + std::to_string(i)] = {"u" + std::to_string(i + 1)};
+        CHECK(units_in_cycles(chain).empty());
+    }
+
+    TEST_CASE("after a reload the last good one stays in force") {
+        Folder folder;
+        folder.write("a.yaml", kGood);
+        Configuration old = folder.load();
+        folder.write("a.yaml", "when: nonsense\n");
+        Configuration fresh = folder.load();
+        CHECK(keep_last_good(fresh, old) == std::set<std::string>{"a"});
+        CHECK(fresh.units.at("a")->condition_text == "mouse");
+        CHECK(fresh.broken.contains("a"));
+    }
+
+    TEST_CASE("what check says beyond errors") {
+        for (auto [text, warning] : std::initializer_list<std::pair<const char*, const char*>>{
+                 {"description: x\ninit-script: x\n", "has no condition"},
+                 {"when: mouse\ninit-script: x\n", "no description"},
+                 {"description: x\nwhen: mouse\ninit-script: alsa-utils\n", "leaves nothing running"},
+                 {"description: x\nwhile: mouse\ninit-script: x\n", "unplugging the mouse will stop"},
+                 {"description: x\nwhen: mouse and framebuffer bound\ninit-script: x\n", "speaks of \"framebuffer\" alone"},
+                 {"description: x\nwhile: disk\ninit-script: x\ntask: true\n", "nothing that `while` could stop"}}) {
+            CAPTURE(text);
+            Folder folder;
+            folder.write("u.yaml", text);
+            Configuration c = folder.load();
+            REQUIRE(c.units.contains("u"));
+            REQUIRE(c.units["u"]->warnings.size() == 1);
+            CHECK_MESSAGE(c.units["u"]->warnings[0].what.find(warning) != std::string::npos, c.units["u"]->warnings[0].what);
+        }
+        Folder good;
+        good.write("good.yaml", kGood);
+        CHECK(good.load().units["good"]->warnings.empty());
+    }
+
+    TEST_CASE("shipped units load without a warning") {
+        Configuration c = load_configuration({{fs::path(DEVMUX_SOURCE_DIR) / "units.d"}}, Trust::Waive);
+        CHECK(c.broken.empty());
+        CHECK(c.units.size() >= 4);
+        for (const auto& [name, unit] : c.units)
+            for (const Error& warning : unit->warnings) FAIL_CHECK(warning.to_string());
+    }
+}

@@ -1,0 +1,144 @@
+// The unit state machine: every (state, event) pair, and the properties that hold for all of them.
+#include "engine/plan/unit_state.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <sstream>
+#include <string>
+
+using namespace devmux;
+
+namespace {
+
+constexpr std::array kWanted{Wanted::Down, Wanted::Up};
+constexpr std::array kActual{Actual::Waiting, Actual::Starting, Actual::Active,
+                             Actual::Done,    Actual::Stopping, Actual::Failed};
+constexpr std::array kHolds{Hold::None, Hold::Down, Hold::Up};
+constexpr std::array kEvents{UnitEvent::Edge,     UnitEvent::Loss,  UnitEvent::StopEdge, UnitEvent::HandStart,
+                             UnitEvent::HandStop, UnitEvent::Reset, UnitEvent::JobDone,  UnitEvent::JobFailed};
+
+std::string text(const UnitState& s) {
+    return std::string(to_string(s.wanted)) + "," + std::string(to_string(s.actual)) +
+           (s.again ? ",again" : "") + (s.hold == Hold::None ? "" : ",hold-" + std::string(to_string(s.hold)));
+}
+
+std::string text(const Transition& t) {
+    return text(t.state) + (t.step == Step::Start ? " START" : t.step == Step::Stop ? " STOP" : "");
+}
+
+template <class Visit>
+void every_state(Visit visit) {
+    for (Wanted wanted : kWanted)
+        for (Actual actual : kActual)
+            for (Hold hold : kHolds)
+                for (bool again : {false, true}) visit(UnitState{wanted, actual, hold, again});
+}
+
+}  // namespace
+
+TEST_SUITE("plan/unit_state") {
+    // Columns: Edge, Loss, StopEdge, HandStart, HandStop, Reset, JobDone, JobFailed; of a service.
+    // "." = stays as it is.
+    struct Row {
+        const char* state;
+        std::array<const char*, 8> next;
+    };
+
+    const Row kService[] = {
+        {"down,waiting", {"up,starting START", ".", ".", "up,starting START", "down,waiting,hold-down", ".", ".", "."}},
+        {"up,waiting", {"up,starting START", "down,waiting", "down,waiting", "up,starting START", "down,waiting,hold-down", ".", ".", "."}},
+        {"down,starting", {"up,starting", ".", ".", "up,starting", "down,starting,hold-down", ".", "down,stopping STOP", "down,failed"}},
+        {"up,starting", {".", "down,starting", "down,starting", ".", "down,starting,hold-down", ".", "up,active", "up,failed"}},
+        {"down,active", {"up,active", "down,stopping STOP", "down,stopping STOP", "up,active", "down,stopping,hold-down STOP", ".", ".", "."}},
+        {"up,active", {".", "down,stopping STOP", "down,stopping STOP", ".", "down,stopping,hold-down STOP", ".", ".", "."}},
+        {"down,done", {"up,starting START", ".", ".", "up,starting START", "down,done,hold-down", "down,waiting", ".", "."}},
+        {"up,done", {"up,starting START", "down,done", "down,done", "up,starting START", "down,done,hold-down", "down,waiting", ".", "."}},
+        {"down,stopping", {"up,stopping", ".", ".", "up,stopping", "down,stopping,hold-down", ".", "down,waiting", "down,failed"}},
+        {"up,stopping", {".", "down,stopping", "down,stopping", ".", "down,stopping,hold-down", ".", "up,starting START", "up,starting START"}},
+        {"down,failed", {"up,starting START", ".", ".", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", "."}},
+        {"up,failed", {"up,starting START", "down,failed", "down,failed", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", "."}},
+    };
+
+    UnitState parse(const std::string& state) {
+        size_t comma = state.find(',');
+        return {*wanted_of(state.substr(0, comma)), *actual_of(state.substr(comma + 1)), Hold::None, false};
+    }
+
+    TEST_CASE("every pair of a service without a hold") {
+        CHECK(std::size(kService) == kWanted.size() * kActual.size());
+        for (const Row& row : kService)
+            for (size_t i = 0; i < kEvents.size(); ++i) {
+                UnitState s = parse(row.state);
+                CAPTURE(row.state);
+                CAPTURE(i);
+                std::string expected = std::string(row.next[i]) == "." ? text(s) : row.next[i];
+                CHECK(text(next(s, kEvents[i], {.task = false, .holds = false})) == expected);
+            }
+    }
+
+    TEST_CASE("a task: done when it ends, run again by each edge, once more for an edge while it runs") {
+        UnitKind task{.task = true, .holds = false};
+        UnitState s{Wanted::Up, Actual::Starting, Hold::None, false};
+        CHECK(text(next(s, UnitEvent::JobDone, task)) == "up,done");
+        CHECK(text(next(s, UnitEvent::Edge, task)) == "up,starting,again");
+        CHECK(text(next(s, UnitEvent::HandStart, task)) == "up,starting");
+        s.again = true;
+        CHECK(text(next(s, UnitEvent::JobDone, task)) == "up,starting START");
+        CHECK(text(next(s, UnitEvent::JobFailed, task)) == "up,starting START");
+        CHECK(text(next(s, UnitEvent::Edge, task)) == "up,starting,again");
+        CHECK(text(next(s, UnitEvent::Loss, task)) == "down,starting");
+        CHECK(text(next({Wanted::Up, Actual::Failed, Hold::None, false}, UnitEvent::HandStop, task)) ==
+              "down,failed,hold-down");
+    }
+
+    TEST_CASE("by hand: a stop holds until start or reset, a start holds a `while` up") {
+        UnitKind service{}, held{.task = false, .holds = true};
+        UnitState down{Wanted::Down, Actual::Waiting, Hold::Down, false};
+        CHECK(next(down, UnitEvent::Edge, service).state == down);
+        CHECK(text(next(down, UnitEvent::HandStart, service)) == "up,starting START");
+        CHECK(text(next(down, UnitEvent::Reset, service)) == "down,waiting");
+        UnitState up = next({Wanted::Down, Actual::Waiting, Hold::None, false}, UnitEvent::HandStart, held).state;
+        CHECK(text(up) == "up,starting,hold-up");
+        CHECK(next(up, UnitEvent::Loss, held).state == up);
+        CHECK(text(next(up, UnitEvent::Edge, held)) == "up,starting");
+        CHECK(text(next({Wanted::Up, Actual::Active, Hold::Up, false}, UnitEvent::StopEdge, held)) ==
+              "down,stopping STOP");
+    }
+
+    TEST_CASE("what holds for every state, event and kind") {
+        for (UnitKind kind : {UnitKind{false, false}, UnitKind{true, false}, UnitKind{false, true}, UnitKind{true, true}})
+            every_state([&](const UnitState& s) {
+                for (UnitEvent event : kEvents) {
+                    Transition t = next(s, event, kind);
+                    CAPTURE(text(s));
+                    CAPTURE(static_cast<int>(event));
+                    // A job is only begun when none runs, or when the one that ran has just ended.
+                    bool was_running = s.actual == Actual::Starting || s.actual == Actual::Stopping;
+                    bool ended = event == UnitEvent::JobDone || event == UnitEvent::JobFailed;
+                    if (was_running && !ended) CHECK(t.step == Step::None);
+                    if (was_running && !ended) CHECK(t.state.actual == s.actual);
+                    // The state says so while a job runs, and only then.
+                    if (t.step == Step::Start) CHECK(t.state.actual == Actual::Starting);
+                    if (t.step == Step::Stop) CHECK(t.state.actual == Actual::Stopping);
+                    bool running = t.state.actual == Actual::Starting || t.state.actual == Actual::Stopping;
+                    bool still = was_running && !ended;
+                    CHECK(running == (t.step != Step::None || still));
+                    // Nothing starts what is held down, and nothing runs that is held down without being
+                    // on its way to a stop.
+                    if (t.state.hold == Hold::Down && s.hold == Hold::Down && s.wanted == Wanted::Down && !s.again)
+                        CHECK(t.step != Step::Start);
+                    if (t.step == Step::Start) CHECK((t.state.wanted == Wanted::Up || s.again));
+                }
+            });
+    }
+
+    TEST_CASE("the words read back") {
+        for (Wanted w : kWanted) CHECK(wanted_of(to_string(w)) == w);
+        for (Actual a : kActual) CHECK(actual_of(to_string(a)) == a);
+        for (Hold h : kHolds) CHECK(hold_of(to_string(h)) == h);
+        CHECK_FALSE(wanted_of("sideways"));
+        CHECK_FALSE(actual_of(""));
+        CHECK_FALSE(hold_of("x"));
+    }
+}

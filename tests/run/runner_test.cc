@@ -1,0 +1,271 @@
+// From a job to its command and its end: with a spawner that starts nothing, and once for real.
+#include "engine/run/runner.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <map>
+
+#include "engine/model/unit.h"
+#include "engine/run/process.h"
+#include "engine/run/trust.h"
+#include "tests/run/temp_dir.h"
+#include "tests/support/fake_spawner.h"
+
+using namespace devmux;
+using namespace std::string_literals;
+
+namespace {
+
+struct FakeWatch final : ChildWatch {
+    std::map<JobId, int> watched;
+    void watch(int pidfd, JobId job) override {
+        CHECK(pidfd >= 0);
+        CHECK(watched.emplace(job, pidfd).second);
+    }
+    void unwatch(int pidfd, JobId job) override {
+        CHECK(watched.at(job) == pidfd);
+        CHECK(fcntl(pidfd, F_GETFD) >= 0);  // not closed yet
+        watched.erase(job);
+    }
+};
+
+struct Shop {
+    TempDir dir;
+    FakeSpawner spawner;
+    FakeWatch watch;
+    UnitLog log = make_log(dir);
+    Runner runner{{.root = dir.path(), .init_dir = "/init.d"}, spawner, log, watch};
+
+    Shop() { mkdir((dir / "init.d").c_str(), 0755); }
+
+    static UnitLog make_log(const TempDir& dir) {
+        mkdir((dir / "log").c_str(), 0755);
+        auto log = UnitLog::open(dir / "log");
+        REQUIRE(log);
+        return std::move(*log);
+    }
+    std::string script(const std::string& name, mode_t mode = 0755) const {
+        return dir.write("init.d/" + name, "#!/bin/sh\necho \"$1 $SUBSYSTEM\"\nexit 4\n", mode);
+    }
+    std::string refusal(const RunJob& job) {
+        size_t before = spawner.commands.size();
+        Started started = runner.start(job);
+        REQUIRE(started.ended);
+        CHECK(started.ended->job == job.job);
+        CHECK_FALSE(started.ended->code);
+        CHECK(spawner.commands.size() == before);
+        CHECK(watch.watched.empty());
+        return started.ended->error;
+    }
+};
+
+RunJob script_job(const std::string& name, Verb verb = Verb::Start, JobId job = 1) {
+    Unit unit{.name = "unit-of-" + std::to_string(job)};
+    unit.service = {.kind = Service::Kind::InitScript, .init_script = name};
+    return {
+        .job = job, .unit = std::make_shared<Unit>(unit), .verb = verb, .reason = "mouse present"};
+}
+
+RunJob command_job(std::vector<std::string> start, std::vector<std::string> stop, Verb verb) {
+    Unit unit{.name = "cmd"};
+    unit.service = {.start = std::move(start), .stop = std::move(stop)};
+    return {.job = 1, .unit = std::make_shared<Unit>(unit), .verb = verb};
+}
+
+}  // namespace
+
+TEST_SUITE("run/runner") {
+    TEST_CASE("an init script is run below the root with its verb") {
+        Shop shop;
+        std::string path = shop.script("gdm3");
+        const std::vector<std::pair<Verb, std::string>> verbs{
+            {Verb::Start, "start"}, {Verb::Stop, "stop"}, {Verb::Run, "start"}};
+        JobId id = 0;
+        for (const auto& [verb, word] : verbs) {
+            Started started = shop.runner.start(script_job("gdm3", verb, ++id));
+            CHECK_FALSE(started.ended);
+            CHECK(started.warnings.empty());
+            const Command& command = shop.spawner.commands.back();
+            CHECK(command.job == id);
+            CHECK(command.argv == std::vector<std::string>{path, word});
+            CHECK(command.output_fd >= 0);
+        }
+        CHECK(shop.runner.running() == 3);
+        CHECK(shop.watch.watched.size() == 3);
+        REQUIRE(shop.runner.find(2));
+        CHECK(shop.runner.find(2)->verb == Verb::Stop);
+        CHECK(shop.runner.find(2)->unit == "unit-of-2");
+        CHECK(shop.runner.find(9) == nullptr);
+        CHECK(shop.dir.has("log/unit-of-1"));
+    }
+
+    TEST_CASE("a command is its argument list; without a stop there is nothing to stop") {
+        Shop shop;
+        std::string program = shop.dir.write("prog", "#!/bin/sh\n", 0755);
+        CHECK_FALSE(shop.runner.start(command_job({program, "a b", ""}, {}, Verb::Start)).ended);
+        CHECK(shop.spawner.commands.back().argv == std::vector<std::string>{program, "a b", ""});
+        Shop other;
+        Started stopped = other.runner.start(command_job({program}, {}, Verb::Stop));
+        REQUIRE(stopped.ended);
+        CHECK(stopped.ended->ok());
+        CHECK(other.spawner.commands.empty());
+        CHECK_FALSE(other.runner.start(command_job({"/x"}, {program, "-k"}, Verb::Stop)).ended);
+        CHECK(other.spawner.commands.back().argv == std::vector<std::string>{program, "-k"});
+        Shop third;
+        CHECK(third.refusal(command_job({}, {}, Verb::Start)) == "the unit has no start command");
+        CHECK(third.refusal(command_job({"bin/x"}, {}, Verb::Run)) ==
+              "bin/x: not an absolute path");
+    }
+
+    TEST_CASE("the environment is the script's, and what does not fit is told") {
+        Shop shop;
+        shop.script("s");
+        RunJob job = script_job("s");
+        job.action = "remove";
+        job.block = "ACTION=add\0SUBSYSTEM=net\0LD_PRELOAD=x\0"s;
+        for (int i = 0; i < 17; ++i)
+            job.block += "X" + std::to_string(i) + "=" + std::string(4096, 'x') + '\0';
+        Started started = shop.runner.start(job);
+        CHECK(started.warnings.size() == 1);
+        CHECK(started.warnings.at(0).find("X15, X16") != std::string::npos);
+        const auto& environment = shop.spawner.commands.back().environment;
+        for (const char* wanted : {"DEVMUX_UNIT=unit-of-1", "DEVMUX_REASON=mouse present",
+                                   "ACTION=remove", "SUBSYSTEM=net", "HOME=/"})
+            CHECK_MESSAGE(std::count(environment.begin(), environment.end(), wanted) == 1, wanted);
+        CHECK(std::count(environment.begin(), environment.end(), "LD_PRELOAD=x") == 0);
+    }
+
+    TEST_CASE("names of init scripts that are none") {
+        Shop shop;
+        for (const char* name : {"", ".", "..", "a/b", "../x", ".hidden", "a b", "a;b", "a\nb"})
+            CHECK(shop.refusal(script_job(name)).find("no name of an init script") !=
+                  std::string::npos);
+        shop.script("a.b_c+d-9");
+        CHECK_FALSE(shop.runner.start(script_job("a.b_c+d-9")).ended);
+    }
+
+    TEST_CASE("programs that somebody else could change are not run") {
+        Shop shop;
+        std::string path = shop.dir / "init.d/s";
+        CHECK(shop.refusal(script_job("s")) == path + ": No such file or directory");
+        shop.script("s", 0775);
+        CHECK(shop.refusal(script_job("s")) == path +
+                                                   ": may be written by its group (mode 0775), "
+                                                   "expected its owner alone; try: chmod go-w " +
+                                                   path);
+        shop.script("s", 0757);
+        CHECK(shop.refusal(script_job("s")).find("by everybody (mode 0757)") != std::string::npos);
+        shop.script("s", 0755);
+        mkdir((shop.dir / "init.d/d").c_str(), 0755);
+        CHECK(shop.refusal(script_job("d")) ==
+              shop.dir / "init.d/d: is a directory, expected a program or a script");
+        mkfifo((shop.dir / "init.d/f").c_str(), 0600);
+        CHECK(shop.refusal(script_job("f")).find("is a FIFO") != std::string::npos);
+        // Of a link, the target counts.
+        shop.dir.write("target", "#!/bin/sh\n", 0777);
+        std::filesystem::create_symlink("../target", shop.dir / "init.d/l");
+        CHECK(shop.refusal(script_job("l")).find("by everybody") != std::string::npos);
+        chmod((shop.dir / "target").c_str(), 0755);
+        CHECK_FALSE(distrust(shop.dir / "init.d/l"));
+        chmod((shop.dir / "init.d").c_str(), 0777);
+        CHECK(shop.refusal(script_job("s")).starts_with(shop.dir / "init.d: may be written"));
+        chmod((shop.dir / "init.d").c_str(), 0755);
+        if (geteuid() == 0) {
+            REQUIRE(chown(path.c_str(), 65534, 0) == 0);
+            CHECK(shop.refusal(script_job("s")) ==
+                  path + ": belongs to user 65534, expected root; try: chown root " + path);
+            REQUIRE(chown(path.c_str(), 0, 0) == 0);
+        }
+        CHECK_FALSE(shop.runner.start(script_job("s")).ended);
+        CHECK_FALSE(distrust("/bin/sh"));
+    }
+
+    TEST_CASE("a program that cannot be executed ends at once") {
+        Shop shop;
+        std::string path = shop.script("s");
+        shop.spawner.failing[path] = "Exec format error";
+        CHECK(shop.refusal(script_job("s")) == path + ": Exec format error");
+        CHECK(shop.runner.running() == 0);
+    }
+
+    TEST_CASE("a unit whose output cannot be kept is run all the same") {
+        Shop shop;
+        shop.script("s");
+        RunJob job = script_job("s");
+        auto unit = std::make_shared<Unit>(*job.unit);
+        unit->name = "disk@a/b";
+        job.unit = unit;
+        Started started = shop.runner.start(job);
+        CHECK_FALSE(started.ended);
+        CHECK(started.warnings.at(0).find("its output is lost") != std::string::npos);
+        CHECK(shop.spawner.commands.back().output_fd == -1);
+    }
+
+    TEST_CASE("ends: by status, by signal, not yet, and of nobody") {
+        Shop shop;
+        shop.script("s");
+        for (JobId job : {1, 2, 3}) (void)shop.runner.start(script_job("s", Verb::Start, job));
+        CHECK_FALSE(shop.runner.reap(1));
+        CHECK_FALSE(shop.runner.reap(99));
+        shop.spawner.end(1, 3);
+        shop.spawner.end(2, 0);
+        shop.spawner.end_by_signal(3, 9);
+        auto first = shop.runner.reap(1), second = shop.runner.reap(2), third = shop.runner.reap(3);
+        REQUIRE((first && second && third));
+        CHECK(describe(*first) == "exited with status 3");
+        CHECK(second->ok());
+        CHECK(describe(*third) == "was killed by signal 9 (Killed)");
+        CHECK(shop.watch.watched.empty());
+        CHECK(shop.runner.running() == 0);
+        CHECK_FALSE(shop.runner.reap(1));
+    }
+
+    TEST_CASE("adopted jobs: watched, or gone already; their status is nobody's") {
+        Shop shop;
+        shop.spawner.alive = {500};
+        Started started =
+            shop.runner.adopt({.job = 4, .unit = "gdm", .pid = 500, .marked_at = Time(9)});
+        CHECK_FALSE(started.ended);
+        CHECK(shop.spawner.adopted_at.at(500) == Time(9));
+        REQUIRE(shop.runner.find(4));
+        CHECK(shop.runner.find(4)->unit == "gdm");
+        CHECK_FALSE(shop.runner.reap(4));
+        shop.spawner.end_adopted(500);
+        auto end = shop.runner.reap(4);
+        REQUIRE(end);
+        CHECK(end->job == 4);
+        CHECK(end->unseen());
+        started = shop.runner.adopt({.job = 5, .unit = "gdm", .pid = 501});
+        REQUIRE(started.ended);
+        CHECK(started.ended->job == 5);
+        CHECK(started.ended->unseen());
+        CHECK(shop.watch.watched.empty());
+    }
+
+    TEST_CASE("for real: an init script from its start to its last line") {
+        Shop shop;
+        shop.script("s");
+        Fd journal(
+            open((shop.dir / "journal").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+        auto spawner = ProcessSpawner::create(journal.get(), "/dev/null", "/proc");
+        REQUIRE(spawner);
+        Runner runner({.root = shop.dir.path() + "/", .init_dir = "/init.d"}, **spawner, shop.log,
+                      shop.watch);
+        RunJob job = script_job("s");
+        job.block = "SUBSYSTEM=input\0"s;
+        Started started = runner.start(job);
+        REQUIRE(!started.ended);
+        pollfd dead{.fd = shop.watch.watched.at(1), .events = POLLIN, .revents = 0};
+        REQUIRE(poll(&dead, 1, 20000) == 1);
+        auto end = runner.reap(1);
+        REQUIRE(end);
+        CHECK(end->code == 4);
+        auto lines = shop.log.flush("unit-of-1");
+        REQUIRE(lines.size() == 1);
+        CHECK(lines[0].text == "start input");
+        CHECK(shop.dir.read("journal").find("mark\t1\t") != std::string::npos);
+    }
+}

@@ -1,0 +1,73 @@
+// Each folder of tests/scenarios is a trace, units, and the decisions that were expected and read.
+// The same as `devmux simulate --units FOLDER/units.d FOLDER/trace.txt`. To accept a change:
+// tests/accept_scenarios.sh, and read the difference.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tools/trace_text.h"
+
+using namespace devmux;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string contents(const fs::path& path) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+}  // namespace
+
+TEST_SUITE("scenarios") {
+    TEST_CASE("every scenario decides what was expected") {
+        fs::path folder = fs::path(DEVMUX_SOURCE_DIR) / "tests/scenarios";
+        size_t count = 0;
+        for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+            if (!entry.is_directory()) continue;
+            ++count;
+            CAPTURE(entry.path().filename().string());
+            auto load = [&](const std::string& dir) {
+                Configuration c = load_configuration({{entry.path() / (dir.empty() ? "units.d" : dir)}}, Trust::Waive);
+                for (const Error& error : c.errors) FAIL_CHECK(error.to_string());
+                for (const auto& [name, errors] : c.broken) FAIL_CHECK(errors[0].to_string());
+                return std::make_shared<const Configuration>(std::move(c));
+            };
+            auto lines = play_trace(contents(entry.path() / "trace.txt"), "trace.txt", load);
+            if (!lines) {
+                FAIL_CHECK(lines.error().to_string());
+                continue;
+            }
+            std::string got;
+            for (const std::string& line : *lines) got += line + "\n";
+            CHECK(got == contents(entry.path() / "expected.txt"));
+        }
+        CHECK(count >= 20);
+    }
+
+    TEST_CASE("what is wrong in a trace is named with its line") {
+        auto load = [](const std::string&) { return std::make_shared<const Configuration>(); };
+        for (auto [text, what] : std::initializer_list<std::pair<const char*, const char*>>{
+                 {"", "expected \"devmux-trace 1\""},
+                 {"devmux-trace 2\n", "t:1: expected \"devmux-trace 1\""},
+                 {"devmux-trace 1\nplug x\n", "t:2: expected an event"},
+                 {"devmux-trace 1\n  A=1\n", "t:2: an indented line"},
+                 {"devmux-trace 1\nsnapshot\ncmdline x\n", "t:3: \"cmdline\" must come before"},
+                 {"devmux-trace 1\nadd /devices/x\n  seqnum=x\n", "t:3: expected a number"},
+                 {"devmux-trace 1\nadd /devices/x\n  what\n", "t:3: expected KEY=VALUE"},
+                 {"devmux-trace 1\n+5\n", "t:2: expected a time"},
+                 {"devmux-trace 1\nfile /x maybe\n", "t:2: expected \"file PATH yes\""},
+                 {"devmux-trace 1\njob u ok\n", "t:2: no job of \"u\" runs now"},
+                 {"devmux-trace 1\njobs soon\n", "t:2: expected \"jobs by-hand\""}}) {
+            CAPTURE(text);
+            auto lines = play_trace(text, "t", load);
+            REQUIRE_FALSE(lines);
+            CHECK_MESSAGE(lines.error().to_string().starts_with(what[0] == 't' ? what : ""), lines.error().to_string());
+            CHECK_MESSAGE(lines.error().to_string().find(what) != std::string::npos, lines.error().to_string());
+        }
+    }
+}
