@@ -78,7 +78,7 @@ class Planner {
     void restore_unit(Managed& m, UnitIndex unit, const SavedUnit& saved, const SavedState& state, Time now,
                       Actions& actions);
     void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, Actions& actions);
-    void run_event(const Device& device, std::string_view action, const std::string& block, bool synthetic,
+    void run_event(const Device& device, std::string_view action, Block block, bool synthetic,
                    Actions& actions);
     void report_settled(Time now, Actions& actions);
 

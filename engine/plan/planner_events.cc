@@ -47,32 +47,33 @@ void Planner::run_events(const std::vector<DeviceChange>& changes, const DeviceE
     const Device* device = world_.table.find(u.devpath);
     for (const DeviceChange& change : changes)
         if (u.action == Action::Remove && change.device->devpath() == u.devpath) device = change.device;
-    if (device) run_event(*device, u.action_word, std::string(u.block), u.synthetic, actions);
+    if (device) run_event(*device, u.action_word, u.block, u.synthetic, actions);
 }
 
-void Planner::run_event(const Device& device, std::string_view action, const std::string& block,
-                        bool synthetic, Actions& actions) {
+void Planner::run_event(const Device& device, std::string_view action, Block block, bool synthetic,
+                        Actions& actions) {
     if (event_watchers_.empty()) return;
     EventDevice seen(device, block);
+    bool arrival = action == "add" && !synthetic, gone = action == "remove" && !synthetic;
     event_watchers_.each_watching(device.classes(), device.name(), block, [&](UnitIndex index) {
         const Managed& m = units_[index];
         const EachEvent& each = *m.unit->each_event;
+        auto key = std::make_pair(m.unit->name, std::string(device.devpath()));
+        // What went may come again under the same path: forget it, whatever the unit does with it.
+        if (gone && handled_.erase(key) > 0)
+            actions.push_back(Record{SavedRun{key.first, key.second, {}, 0}});
         if (!each.actions.contains(action_of(action)) || (synthetic && !each.synthetic)) return;
         if (m.state.hold == Hold::Down) return;
         bool member = false;
         for (const auto& c : device.classes()) member |= c.id == each.devices.class_id && !c.unsure;
         if (!member || matches(each.devices.predicate, seen) != Truth::True) return;
-        bool arrival = action == "add" && !synthetic;
-        auto key = std::make_pair(m.unit->name, std::string(device.devpath()));
         if (arrival) {
             auto before = handled_.find(key);
             if (before != handled_.end() && !differs(before->second, device.generation())) return;
             handled_[key] = device.generation();
-        } else if (action == "remove") {
-            handled_.erase(key);
         }
         runs_.add({++last_job_, m.unit, std::move(key.second), device.generation(), std::string(action),
-                   block, arrival}, actions);
+                   std::string(block), arrival}, actions);
     });
 }
 
