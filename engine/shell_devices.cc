@@ -2,6 +2,7 @@
 #include "conditions/text.h"
 #include "engine/intake/coldplug.h"
 #include "engine/intake/uevent.h"
+#include "engine/memory.h"
 #include "engine/shell.h"
 
 #include <bit>
@@ -139,6 +140,7 @@ void Shell::complete_coldplug() {
     feed(ColdplugComplete{});
     report(Report::Level::Info, "", "coldplug is complete: " + std::to_string(engine_->world().table.size()) +
                                         " devices");
+    give_back_memory();
 }
 
 }  // namespace devmux

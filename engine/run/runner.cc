@@ -69,7 +69,12 @@ std::optional<Error> Runner::set_program(const RunJob& job) {
         if (!command_.argv[0].starts_with('/'))
             return Error{Mark{command_.argv[0]}, "not an absolute path"};
     }
-    return distrust(command_.argv[0]);
+    const std::string& program = command_.argv[0];
+    if (auto error = distrust(program)) return error;
+    if (safe_above_.contains(program)) return std::nullopt;
+    auto error = distrust_above(program);
+    if (!error) safe_above_.insert(program);
+    return error;
 }
 
 Started Runner::start(const RunJob& job) {

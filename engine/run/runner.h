@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "conditions/result.h"
@@ -67,6 +68,7 @@ class Runner {
     ChildWatch& watch_;
     Command command_;  // kept for its capacity
     std::unordered_map<JobId, RunningJob> jobs_;
+    std::unordered_set<std::string> safe_above_;  // programs whose folders are root's alone
 };
 
 }  // namespace devmux

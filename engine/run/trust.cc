@@ -56,8 +56,10 @@ std::optional<Error> distrust(const std::string& path) {
     size_t slash = path.rfind('/');
     std::string directory = slash == 0 ? "/" : path.substr(0, slash);
     if (stat(directory.c_str(), &status) != 0) return errno_error(directory, "", errno);
-    if (std::optional<Error> error = distrust_owner(directory, status)) return error;
-    // Everything above it, on the way that the kernel will take.
+    return distrust_owner(directory, status);
+}
+
+std::optional<Error> distrust_above(const std::string& path) {
     std::array<char, PATH_MAX> real{};
     if (!realpath(path.c_str(), real.data())) return errno_error(path, "", errno);
     std::string folder = real.data();

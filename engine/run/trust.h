@@ -13,4 +13,8 @@ namespace devmux {
 // remembered: a look costs a few microseconds, and what was safe a minute ago may not be now.
 std::optional<Error> distrust(const std::string& path);
 
+// The same for every folder above, on the way that the kernel takes through symbolic links. Asked once
+// for a path: once they are root's alone, only root can change that.
+std::optional<Error> distrust_above(const std::string& path);
+
 }  // namespace devmux
