@@ -69,10 +69,17 @@ class Evaluation {
         Memory::Slot& memory = slot(c);
         if (v.truth == Truth::False) {
             memory.true_since.reset();
+            memory.doubted = false;
             return v;
         }
-        if (v.truth == Truth::Unknown) return v;  // the clock goes on: it counts if it was the same
-        if (!memory.true_since || !same(memory.by, v.witness)) memory.true_since = now_;
+        if (v.truth == Truth::Unknown) {  // the clock goes on: it counts if it was the same device
+            memory.doubted = memory.true_since.has_value();
+            return v;
+        }
+        // True all the time is true all the time, whichever device is named first now.
+        if (memory.doubted && !same(memory.by, v.witness)) memory.true_since.reset();
+        memory.doubted = false;
+        if (!memory.true_since) memory.true_since = memory_.resumed ? now_ - c.hold : now_;
         memory.by = v.witness;
         Time due = *memory.true_since + c.hold;
         if (now_ >= due) return v;

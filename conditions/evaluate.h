@@ -26,8 +26,12 @@ struct Memory {
         std::optional<Witness> latch;    // of `first`: who won; held for this boot
         std::optional<Time> true_since;  // of `for`: when its part became true
         std::optional<Witness> by;       // of `for`: the device that made it so
+        bool doubted = false;            // of `for`: it was unknown meanwhile
     };
     std::vector<Slot> slots;
+    // The whole was true before the clocks were lost (a restart, other words): a `for` whose part is
+    // found true has then run out already.
+    bool resumed = false;
 };
 
 struct Verdict {

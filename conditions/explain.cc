@@ -21,7 +21,7 @@ std::string age(Time now, Time then) {
 std::string describe_devices(const DeviceTerm& term, const Facts& facts, Time now, bool want_matching) {
     std::string out;
     unsigned count = 0;
-    facts.each_device(term.class_id, [&](const DeviceFacts& device, bool unsure) {
+    facts.each_device(term.class_id, "", [&](const DeviceFacts& device, bool unsure) {
         Truth in_set = belongs(term, device), asked = is_as_asked(term, device);
         bool match = !unsure && in_set == Truth::True && asked == Truth::True;
         if (match != want_matching) return true;

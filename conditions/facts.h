@@ -72,9 +72,10 @@ class Facts {
   public:
     virtual ~Facts() = default;
     // Devices of a class, in the natural order of their devpaths; the callback returns false to
-    // stop. `unsure` says that a predicate of the class itself could not be answered yet.
+    // stop. `unsure` says that a predicate of the class itself could not be answered yet. With a
+    // `name`, those of that name alone: they are looked up, however many others there are.
     using Visitor = std::function<bool(const DeviceFacts&, bool unsure)>;
-    virtual void each_device(ClassId id, const Visitor& visit) const = 0;
+    virtual void each_device(ClassId id, std::string_view name, const Visitor& visit) const = 0;
     // From then on a device that is not listed is absent; before, it is unknown.
     virtual bool coldplug_complete() const = 0;
     virtual Truth fact(const FactKey& key) const = 0;

@@ -35,7 +35,8 @@ Count count_devices(const DeviceTerm& term, const Facts& facts) {
     Count count;
     count.open = !facts.coldplug_complete();
     bool all = term.quantifier == Quantifier::All;
-    facts.each_device(term.class_id, [&](const DeviceFacts& device, bool unsure) {
+    const Predicate* name = exact(term.predicate, Predicate::Field::Name);
+    facts.each_device(term.class_id, name ? std::string_view(name->value) : "", [&](const DeviceFacts& device, bool unsure) {
         Truth in_set = unsure ? both(Truth::Unknown, belongs(term, device)) : belongs(term, device);
         if (in_set == Truth::False) return true;
         Truth as_asked = is_as_asked(term, device);

@@ -194,6 +194,14 @@ std::string seen_by(const Predicate& p, const DeviceFacts& device) {
     return out;
 }
 
+const Predicate* exact(const Predicate& p, Field field) {
+    if (p.kind == Kind::Comparison && p.op == Operator::Equal && p.field == field && p.parent.empty()) return &p;
+    if (p.kind == Kind::All)
+        for (const Predicate& part : p.parts)
+            if (const Predicate* found = exact(part, field)) return found;
+    return nullptr;
+}
+
 void each_comparison(const Predicate& p, const std::function<void(const Predicate&)>& visit) {
     if (p.kind == Kind::Comparison) visit(p);
     for (const Predicate& part : p.parts) each_comparison(part, visit);

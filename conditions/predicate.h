@@ -43,12 +43,16 @@ std::string to_string(const Predicate& predicate);
 // What was seen of the device instead of what the predicate asked, for people: `driver is "e1000"`.
 std::string seen_by(const Predicate& predicate, const DeviceFacts& device);
 
+// The comparison with an exact value of that field which every matching device must pass; null when
+// the predicate demands none. What can be looked up need not be searched.
+const Predicate* exact(const Predicate& predicate, Predicate::Field field);
+
 // Visits each comparison of the tree.
 void each_comparison(const Predicate& predicate, const std::function<void(const Predicate&)>& visit);
 
 // Bit `bit` of a kernel bitmap in text, as input devices print them: words of hexadecimal, the most
 // significant first (drivers/input/input.c, input_bits_to_string()). `word_bits`: the kernel's long.
-bool bitmap_has(std::string_view bitmap, unsigned bit, unsigned word_bits = 64);
+bool bitmap_has(std::string_view bitmap, unsigned bit, unsigned word_bits = 8 * sizeof(long));
 
 // The number of an input event code ("BTN_LEFT", "272", "0x110"); nothing for an unknown name.
 // The names are those of linux/input-event-codes.h that tell kinds of devices apart.

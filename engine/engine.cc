@@ -43,10 +43,15 @@ void Engine::take(const DeviceEvent& event, Time now, Actions& actions) {
     switch (world_.table.apply(event, now, changes_)) {
         case Effect::Taken: break;
         case Effect::Ignored: return;
-        case Effect::Look: return look({});
+        case Effect::Look:
+            if (!u.devpath_old.empty()) actions.push_back(LookAgain{std::string(u.devpath_old), {}});
+            return look({});
         case Effect::Late:
             ++counters_.late;
             if (u.action == Action::Remove && knows(u.devpath)) look(kMoment);
+            // A walk was quicker: it says what is, and not that there was this event.
+            if (u.action != Action::Remove && u.action != Action::Add && u.action != Action::Move)
+                planner_.devices_changed(changes_, &event, now, actions);
             return;
     }
     planner_.devices_changed(changes_, &event, now, actions);
@@ -67,8 +72,11 @@ void Engine::take(const Snapshot& snapshot, Time now, Actions& actions) {
             ++(change.kind == DeviceChange::Kind::Added     ? counters_.resync_adds
                : change.kind == DeviceChange::Kind::Removed ? counters_.resync_removes
                                                             : counters_.resync_changes);
+    planner_.hold();
     planner_.devices_changed(changes_, nullptr, now, actions);
 }
+
+void Engine::take(const CaughtUp&, Time now, Actions& actions) { planner_.caught_up(now, actions); }
 
 void Engine::take(const ColdplugComplete&, Time now, Actions& actions) {
     planner_.coldplug_complete(now, actions);

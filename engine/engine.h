@@ -23,6 +23,10 @@ namespace devmux {
 // sysfs again and feeds a Snapshot.
 struct EventsLost {};
 
+// The socket was read empty after a walk. A walk is not atomic: what it found may have gone before it
+// ended, and the events that say so wait in the socket. Conditions are asked when both are in.
+struct CaughtUp {};
+
 struct DeadlineReached {};
 
 // By hand, from a client.
@@ -36,7 +40,7 @@ struct NewConfiguration {
     std::shared_ptr<const Configuration> configuration;
 };
 
-using Event = std::variant<DeviceEvent, LookedAt, Snapshot, ColdplugComplete, EventsLost, ModulesSeen,
+using Event = std::variant<DeviceEvent, LookedAt, Snapshot, CaughtUp, ColdplugComplete, EventsLost, ModulesSeen,
                            FileSeen, JobEnded, DeadlineReached, HandRequest, NewConfiguration>;
 
 struct Counters {
@@ -70,6 +74,7 @@ class Engine {
     void take(const DeviceEvent& event, Time now, Actions& actions);
     void take(const LookedAt& look, Time now, Actions& actions);
     void take(const Snapshot& snapshot, Time now, Actions& actions);
+    void take(const CaughtUp&, Time now, Actions& actions);
     void take(const ColdplugComplete&, Time now, Actions& actions);
     void take(const EventsLost&, Time now, Actions& actions);
     void take(const ModulesSeen& modules, Time now, Actions& actions);

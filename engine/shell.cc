@@ -55,7 +55,7 @@ std::optional<Error> Shell::start() {
     report_configuration();
     engine_ = std::make_unique<Engine>(configuration_, read_line(config_.proc + "/cmdline"), started_,
                                        config_.settle);
-    files_.emplace(config_.root, config_.proc + "/self/mountinfo");
+    files_.emplace(config_.root.empty() ? "/" : config_.root, config_.proc + "/self/mountinfo");
     loop_.on_deadline([this] { on_deadline(); });
     loop_.on_readable(files_->fd(), "files", Loop::Priority::Files, [this] {
         for (const FileSeen& seen : files_->take()) feed(seen);
@@ -129,7 +129,7 @@ void Shell::carry_out(const PlanAction& action) {
         void operator()(const Record& record) const {
             if (!shell.journal_) return;
             auto error = shell.journal_->append(record);
-            // Boot goes on: a start that a crash might repeat is better than none.
+            // The program itself is not started without its mark; states of units may be forgotten.
             if (error && shell.unsaved_++ == 0) shell.report(*error, Report::Level::Error);
         }
         void operator()(const RunJob& job) const { shell.run(job); }
@@ -196,7 +196,12 @@ void Shell::watch_files() {
         each_leaf(wait.condition, [&](const Condition& leaf) {
             if (leaf.kind == Condition::Kind::Fact && leaf.fact.kind == FactKind::File) paths.insert(leaf.fact.name);
         });
+    // What nobody watches is not known any more: it must not be believed when it is asked for again.
+    std::vector<std::string> forgotten;
+    for (const auto& [path, truth] : engine_->world().files)
+        if (truth != Truth::Unknown && !paths.contains(path)) forgotten.push_back(path);
     files_->watch(std::move(paths));
+    for (std::string& path : forgotten) feed(FileSeen{std::move(path), Truth::Unknown});
 }
 
 // Attributes that no unit names are read once somebody asks for them.
@@ -204,7 +209,14 @@ void Shell::ask_for(const Condition& condition) {
     AttributeNeeds more = *needs_;
     if (!add_needs(condition, *configuration_->classes, more)) return;
     needs_ = std::make_shared<const AttributeNeeds>(std::move(more));
-    if (config_.coldplug) walk();
+    walk_again();
+}
+
+// For what was asked for since the last walk. The socket is read at once: nothing is evaluated before.
+void Shell::walk_again() {
+    if (!config_.coldplug) return;
+    walk();
+    if (netlink_) on_netlink();
 }
 
 void Shell::on_deadline() {
@@ -215,6 +227,11 @@ void Shell::on_deadline() {
         look(devpath);
     }
     if (complete_due_ <= now) complete_coldplug();
+    if (resync_due_ <= now) {
+        resync_due_ = kNever;
+        walk();
+        if (netlink_) on_netlink();
+    }
     feed(DeadlineReached{});
     turn_ended();
 }
@@ -223,7 +240,7 @@ void Shell::turn_ended() {
     if (std::exchange(moved_, false) || waits_due_ <= Loop::now()) look_at_waits();
     if (journal_ && journal_->wants_compaction())
         if (auto error = journal_->compact()) report(*error, Report::Level::Warning);
-    Time due = std::min({engine_->next_deadline(), complete_due_, waits_due_});
+    Time due = std::min({engine_->next_deadline(), complete_due_, waits_due_, resync_due_});
     if (!looks_.empty()) due = std::min(due, looks_.begin()->first);
     loop_.set_deadline(due);
 }

@@ -88,6 +88,8 @@ class Shell final : public Control, private ChildWatch {
     void feed_ancestors(std::string_view devpath);
     void look(const std::string& devpath);
     void walk();
+    void caught_up();
+    void walk_again();
     void complete_coldplug();
     bool numbers_are_in() const;
 
@@ -96,6 +98,7 @@ class Shell final : public Control, private ChildWatch {
     UnitSnapshot describe_broken(const std::string& name) const;
     std::optional<Error> by_hand(HandRequest request);
     void look_at_waits();
+    void read_waits_again();
 
     ShellConfig config_;
     Loop& loop_;
@@ -114,6 +117,8 @@ class Shell final : public Control, private ChildWatch {
     std::multimap<Time, std::string> looks_;  // devpaths to look at again, and when
     bool overrun_ = false;
     bool walked_ = false;
+    bool behind_ = false;         // a walk was made, and the socket not read empty since
+    Time resync_due_ = kNever;    // a walk that failed, or an event that made no sense: look again
     uint64_t walk_began_ = 0, walk_ended_ = 0;  // uevent_seqnum
     Time complete_due_ = kNever;  // numbers that are still missing then were somebody else's
     uint64_t refused_ = 0, malformed_ = 0, unsaved_ = 0;
@@ -132,6 +137,7 @@ class Shell final : public Control, private ChildWatch {
         std::function<void(const UnitSnapshot&)> tell;
     };
     struct TruthWait {
+        std::string text;
         Condition condition;
         Memory memory;
         std::function<void()> tell;

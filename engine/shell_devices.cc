@@ -14,6 +14,8 @@ namespace {
 
 // Messages of one turn of the loop: then jobs that ended are looked at before more are begun.
 constexpr int kMessagesPerTurn = 64;
+// Before sysfs is walked again: after a walk that failed, or an event that made no sense.
+constexpr Duration kMoment = std::chrono::seconds(1);
 // How long to wait for numbers that were given out before the walk ended and did not come.
 constexpr Duration kStragglers = std::chrono::milliseconds(100);
 // Numbers that are looked for one by one; a longer gap is somebody else's for certain.
@@ -63,6 +65,7 @@ void Shell::on_netlink() {
             walk();
             continue;
         }
+        if (behind_) caught_up();
         if (walked_ && !engine_->world().coldplug && complete_due_ == kNever) {
             if (numbers_are_in()) complete_coldplug();
             else complete_due_ = Loop::now() + kStragglers;
@@ -81,6 +84,8 @@ void Shell::take_message(std::string_view bytes) {
         if (worth_telling(++malformed_))
             report(Report::Level::Warning, "", "an event of the kernel's makes no sense: " +
                        uevent.error().to_string() + " (" + std::to_string(malformed_) + " so far)");
+        // Whatever it meant is lost; sysfs knows. Once a second is enough.
+        resync_due_ = std::min(resync_due_, Loop::now() + kMoment);
         return;
     }
     if (!uevent->synthetic && uevent->action == Action::Add && !engine_->knows(uevent->devpath))
@@ -117,12 +122,19 @@ void Shell::walk() {
     auto snapshot = walk_sysfs(sysfs_, *needs_);
     if (!snapshot) {
         report(snapshot.error(), Report::Level::Error);
+        resync_due_ = std::min(resync_due_, Loop::now() + kMoment);
         return;
     }
     walk_began_ = snapshot->seqnum;
     walk_ended_ = number_in(config_.sysfs + "/kernel/uevent_seqnum");
     feed(*snapshot);
-    walked_ = true;
+    walked_ = behind_ = true;
+    if (!netlink_) caught_up();
+}
+
+void Shell::caught_up() {
+    behind_ = false;
+    feed(CaughtUp{});
 }
 
 // Every number that was given out while we walked has reached us. Those that do not come were for

@@ -24,6 +24,25 @@ std::vector<std::string> texts_of(const Errors& errors) {
 
 }  // namespace
 
+// Conditions hold the numbers of classes, and these are new after a reload. A wait whose class is gone
+// waits on for what cannot come: its client has a time limit, or a person who sees the report.
+void Shell::read_waits_again() {
+    for (auto& [ticket, wait] : truth_waits_) {
+        auto condition = parse_condition(wait.text, *configuration_->classes);
+        if (!condition) {
+            report(Report::Level::Warning, "", "a client waits for what cannot come any more: " + condition.error().what);
+            wait.condition = Condition{};
+            wait.condition.kind = Condition::Kind::Any;  // of nothing: false
+            continue;
+        }
+        renumber(*condition);
+        wait.condition = std::move(*condition);
+        wait.memory = {};
+    }
+    auto waits = truth_waits_;
+    for (const auto& [ticket, wait] : waits) ask_for(wait.condition);
+}
+
 Result<EvalSnapshot> Shell::eval(const std::string& text) {
     auto condition = parse_condition(text, *configuration_->classes);
     if (!condition) return condition.error();
@@ -38,6 +57,7 @@ Result<EvalSnapshot> Shell::eval(const std::string& text) {
         new_file = true;
     });
     if (new_file) watch_files();
+    turn_ended();
     EvalSnapshot s;
     s.condition = to_string(*condition);
     Memory memory;
@@ -89,11 +109,11 @@ ReloadSnapshot Shell::reload() {
         for (const std::string& text : texts_of(errors)) s.errors.push_back(text);
     configuration_ = fresh;
     needs_ = configuration_->needs;
-    for (const auto& [ticket, wait] : truth_waits_) ask_for(wait.condition);
     report_configuration();
     feed(NewConfiguration{configuration_});
+    read_waits_again();
     // Attributes that only the new units ask for were never read: look at everything once.
-    if (config_.coldplug) walk();
+    walk_again();
     watch_files();
     turn_ended();
     return s;
@@ -111,7 +131,7 @@ Result<Control::Ticket> Shell::when_true(const std::string& text, std::function<
     if (!condition) return condition.error();
     renumber(*condition);
     ask_for(*condition);
-    truth_waits_[++last_ticket_] = {std::move(*condition), {}, std::move(tell)};
+    truth_waits_[++last_ticket_] = {text, std::move(*condition), {}, std::move(tell)};
     Ticket ticket = last_ticket_;
     watch_files();
     look_at_waits();

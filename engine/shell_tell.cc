@@ -167,7 +167,7 @@ Result<std::vector<DeviceSnapshot>> Shell::devices(const std::string& class_name
         return Error{.where = {}, .what = quoted(printable(class_name)) + " is no class of devices", .source = "", .caret = -1,
                      .hint = near.empty() ? "devmux classes lists them" : "did you mean " + quoted(near) + "?"};
     }
-    table.each_of(*id, [&](const DeviceFacts& facts, bool) {
+    table.each_of(*id, "", [&](const DeviceFacts& facts, bool) {
         add(*table.find(facts.devpath()));
         return true;
     });
@@ -189,7 +189,7 @@ std::vector<ClassSnapshot> Shell::classes() const {
         s.aliases = c.aliases;
         s.subsystems = c.subsystems;
         s.includes = c.includes;
-        engine_->world().table.each_of(id, [&](const DeviceFacts&, bool unsure) {
+        engine_->world().table.each_of(id, "", [&](const DeviceFacts&, bool unsure) {
             s.present += !unsure;
             return true;
         });

@@ -56,7 +56,8 @@ void add_simulate(CLI::App& app, Commands& commands) {
     CLI::App* sub = app.add_subcommand("simulate", "play a trace to the engine and print its decisions");
     sub->add_option("trace", simulate->trace, "what happened, line by line")->type_name("TRACE")->required();
     sub->add_option("--units", simulate->units, "folder of units, its classes in DIR/classes.d; may be repeated")
-        ->type_name("DIR");
+        ->type_name("DIR")
+        ->allow_extra_args(false);
     commands.push_back({sub, [simulate](const Session& session) { return simulate->run(session); }});
 }
 

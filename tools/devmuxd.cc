@@ -67,7 +67,8 @@ int main_of(int argc, char** argv) {
     app.add_flag("--foreground", options.foreground, "stay in the foreground (it always does; for clarity)");
     app.add_option("--units", options.units,
                    "folder of units, its classes in DIR/classes.d; may be repeated, later ones win")
-        ->type_name("DIR");
+        ->type_name("DIR")
+        ->allow_extra_args(false);
     app.add_option("--runtime-dir", options.runtime_dir, "socket, lock, saved state and output of units")
         ->envname("DEVMUX_RUNTIME_DIR")
         ->type_name("DIR")

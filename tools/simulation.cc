@@ -73,7 +73,7 @@ uint64_t Simulation::inode_of(const TracedDevice& device, bool fresh) {
     return inode;
 }
 
-void Simulation::snapshot(const std::vector<TracedDevice>& devices) {
+void Simulation::snapshot(const std::vector<TracedDevice>& devices, bool behind) {
     Snapshot all;
     all.seqnum = seqnum_;
     sysfs_.clear();
@@ -87,7 +87,10 @@ void Simulation::snapshot(const std::vector<TracedDevice>& devices) {
         all.devices.push_back(std::move(found));
     }
     feed(all);
+    if (!behind) caught_up();
 }
+
+void Simulation::caught_up() { feed(CaughtUp{}); }
 
 void Simulation::coldplug_complete() { feed(ColdplugComplete{}); }
 

@@ -30,7 +30,9 @@ class Simulation {
     // As by kill -9. Jobs run on; those in `unmarked` never came to run.
     void crash(const std::vector<std::string>& unmarked = {});
 
-    void snapshot(const std::vector<TracedDevice>& devices);
+    // `behind`: events that came during the walk follow, and then caught_up().
+    void snapshot(const std::vector<TracedDevice>& devices, bool behind = false);
+    void caught_up();
     void coldplug_complete();
     void event(std::string_view action, const TracedDevice& device, uint64_t seqnum = 0,
                bool synthetic = false, const std::string& devpath_old = "");

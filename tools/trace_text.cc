@@ -123,8 +123,10 @@ class Player {
             if (!by) return wrong(line, "expected a time like +500ms, found " + quoted(printable(w)));
             s.advance(*by);
         } else if (w == "snapshot") {
-            s.snapshot(devices_);
+            s.snapshot(devices_, line.rest == "behind");
             devices_.clear();
+        } else if (w == "caught-up") {
+            s.caught_up();
         } else if (w == "complete") s.coldplug_complete();
         else if (w == "lost") s.feed(EventsLost{});
         else if (w == "modules") s.modules_loading = line.rest == "loading";

@@ -9,6 +9,8 @@
 //     attr.id/vendor=0627            an attribute; without "=": the file does not exist
 //     inode=12                       its directory's inode, where a trace must tell devices apart
 //   snapshot                       the walk of sysfs found the devices above
+//   snapshot behind                the same, and events that came meanwhile wait in the socket: they
+//   caught-up                        follow, up to this line; only then conditions are asked
 //   complete                       coldplug is complete
 //   +1s                            time goes on
 //   add DEVPATH                    an event: add, remove, change, move, bind, …; indented as above,

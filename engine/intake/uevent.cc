@@ -216,7 +216,9 @@ class Parser {
 DevpathFault devpath_fault(std::string_view path) {
     if (path.empty() || path[0] != '/') return {"a path that begins with /", 0};
     if (path.size() > kDevpathMaxBytes) return {"at most 4096 bytes", kDevpathMaxBytes};
-    if (size_t at = find_control(path); at != path.size()) return {"no control characters", at};
+    // Other control characters are allowed: a network interface may be called anything, and an event
+    // that is refused is an event that is lost. They are escaped where they are shown.
+    if (size_t at = path.find('\0'); at != path.npos) return {"no NUL", at};
     for (size_t begin = 1; begin <= path.size();) {
         size_t end = std::min(path.find('/', begin), path.size());
         if (const char* expected = component_fault(path.substr(begin, end - begin)))

@@ -3,6 +3,8 @@
 #include "engine/model/configuration.h"
 
 #include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -48,12 +50,36 @@ std::vector<std::string> names_in(const std::string& folder, std::string_view en
 }
 
 bool is_mask(const std::string& path) {
+    struct stat st{};
+    if (lstat(path.c_str(), &st) != 0 || !S_ISLNK(st.st_mode)) return false;
     std::string real(PATH_MAX, '\0');
     return realpath(path.c_str(), real.data()) && std::string_view(real.c_str()) == "/dev/null";
 }
 
 bool is_unit_fact(FactKind kind) {
     return kind == FactKind::UnitActive || kind == FactKind::UnitDone || kind == FactKind::UnitFailed;
+}
+
+// Units that lead back to themselves are left out, with their path.
+void refuse_cycles(Configuration& out) {
+    UnitEdges edges;
+    for (const auto& [name, unit] : out.units) {
+        std::vector<std::string>* targets = nullptr;
+        auto note = [&](const Condition& leaf) {
+            if (leaf.kind != Condition::Kind::Fact || !is_unit_fact(leaf.fact.kind)) return;
+            if (!targets) targets = &edges[name];
+            targets->push_back(leaf.fact.name);
+        };
+        each_leaf(unit->condition, note);
+        if (unit->stop_when) each_leaf(*unit->stop_when, note);
+    }
+    for (const auto& [name, path] : units_in_cycles(edges)) {
+        std::string circle;
+        for (const std::string& step : path) circle += (circle.empty() ? "" : " -> ") + step;
+        out.broken[name] = {at(out.units.at(name)->file, "its condition leads back to itself: " + circle,
+                                "one of them must not ask for the next")};
+        out.units.erase(name);
+    }
 }
 
 class Loading {
@@ -63,7 +89,7 @@ class Loading {
     Configuration load() {
         load_classes();
         load_units();
-        refuse_cycles();
+        refuse_cycles(out_);
         warn_of_missing_units();
         out_.needs = std::make_shared<const AttributeNeeds>(attribute_needs(out_));
         return std::move(out_);
@@ -73,7 +99,7 @@ class Loading {
     void load_classes() {
         std::map<std::string, std::string> files;  // name -> path of who won
         for (const std::string& dir : dirs_.units)
-            for (const std::string& name : names_in(dir + "/classes.d", ".yaml", out_.errors))
+            for (const std::string& name : safe_names_in(dir + "/classes.d"))
                 files[name] = dir + "/classes.d/" + name;
         auto classes = std::make_shared<ClassSet>();
         for (const auto& [name, path] : files) {
@@ -91,15 +117,29 @@ class Loading {
         out_.classes = std::move(classes);
     }
 
+    // Who may write in a folder says what is in it: which links, and what is masked.
+    bool is_safe(const std::string& folder) {
+        if (trust_ == Trust::Waive || access(folder.c_str(), F_OK) != 0) return true;
+        const std::string& why = folders_.trouble(folder);
+        if (why.empty()) return true;
+        out_.errors.push_back(at(folder, why + ": not read", "everything above a unit file must be root's alone"));
+        return false;
+    }
+
+    std::vector<std::string> safe_names_in(const std::string& folder) {
+        return is_safe(folder) ? names_in(folder, ".yaml", out_.errors) : std::vector<std::string>{};
+    }
+
     void load_units() {
         std::map<std::string, std::string> files;
         // unit -> file name -> path of who won: a drop-in is replaced and masked like a unit.
         std::map<std::string, std::map<std::string, std::string>> drop_ins;
         for (const std::string& dir : dirs_.units) {
+            if (!is_safe(dir)) continue;
             for (const std::string& file : names_in(dir, ".yaml", out_.errors))
                 files[file.substr(0, file.size() - 5)] = dir + "/" + file;
             for (const std::string& folder : names_in(dir, ".yaml.d", out_.errors))
-                for (const std::string& file : names_in(dir + "/" + folder, ".yaml", out_.errors))
+                for (const std::string& file : safe_names_in(dir + "/" + folder))
                     drop_ins[folder.substr(0, folder.size() - 7)][file] = dir + "/" + folder + "/" + file;
         }
         for (const auto& [name, paths] : drop_ins)
@@ -139,27 +179,6 @@ class Loading {
         auto text = read_trusted(path, kDocumentBytes, trust_, folders_);
         if (!text) return text.error();
         return read_document(*text, path);
-    }
-
-    void refuse_cycles() {
-        UnitEdges edges;
-        for (const auto& [name, unit] : out_.units) {
-            std::vector<std::string>* targets = nullptr;
-            auto note = [&](const Condition& leaf) {
-                if (leaf.kind != Condition::Kind::Fact || !is_unit_fact(leaf.fact.kind)) return;
-                if (!targets) targets = &edges[name];
-                targets->push_back(leaf.fact.name);
-            };
-            each_leaf(unit->condition, note);
-            if (unit->stop_when) each_leaf(*unit->stop_when, note);
-        }
-        for (const auto& [name, path] : units_in_cycles(edges)) {
-            std::string circle;
-            for (const std::string& step : path) circle += (circle.empty() ? "" : " -> ") + step;
-            out_.broken[name] = {at(out_.units.at(name)->file, "its condition leads back to itself: " + circle,
-                                    "one of them must not ask for the next")};
-            out_.units.erase(name);
-        }
     }
 
     void warn_of_missing_units() {
@@ -221,6 +240,9 @@ std::set<std::string> keep_last_good(Configuration& fresh, const Configuration& 
         fresh.units.emplace(name, std::move(again.unit));
         kept.insert(name);
     }
+    // An old unit and a new one may ask for each other.
+    refuse_cycles(fresh);
+    std::erase_if(kept, [&](const std::string& name) { return !fresh.units.contains(name); });
     fresh.needs = std::make_shared<const AttributeNeeds>(attribute_needs(fresh));
     return kept;
 }

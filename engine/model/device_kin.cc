@@ -12,6 +12,7 @@ Device& DeviceTable::insert(std::string_view devpath, std::string_view subsystem
     device->subsystem_ = subsystem;
     device->since_ = now;
     Device& ref = *device;
+    by_name_[ref.name_].insert(&ref);
     devices_.emplace(std::string(devpath), std::move(device));
     link(ref);
     return ref;
@@ -48,6 +49,7 @@ void DeviceTable::link(Device& device) {
 
 void DeviceTable::unlink(Device& device) {
     by_path_.erase(&device);
+    forget_name(device);
     for (Device* child : device.children_) {
         child->parent_ = device.parent_;
         if (device.parent_) device.parent_->children_.push_back(child);
@@ -56,6 +58,18 @@ void DeviceTable::unlink(Device& device) {
     device.children_.clear();
     // `parent_` stays: the script that stops on the removal is told of the last known kin. It is
     // looked at only while the change is handled, and parents are removed after their children.
+}
+
+// Whatever is known at and below a path that something is about to move to: its removal was lost.
+// Children first. What is below `except`, which moves, stays.
+void DeviceTable::clear_below(std::string_view devpath, const Device& except, Changes& changes) {
+    std::string path(devpath), own = except.devpath_ + "/";
+    std::vector<Device*> there;
+    for (Device* d : by_path_) {
+        bool inside = d->devpath_ == path || d->devpath_.starts_with(path + "/");
+        if (inside && d != &except && !d->devpath_.starts_with(own)) there.push_back(d);
+    }
+    for (auto it = there.rbegin(); it != there.rend(); ++it) remove(**it, 0, changes);
 }
 
 void DeviceTable::move(Device& device, std::string_view to, Time now, Changes& changes) {
@@ -76,15 +90,17 @@ void DeviceTable::rename_below(Device& device, const std::string& from, const st
         Device* d = todo.back();
         todo.pop_back();
         todo.insert(todo.end(), d->children_.begin(), d->children_.end());
-        changes.push_back({DeviceChange::Kind::Changed, d, d->block_, d->classes_, d->name_});
+        changes.push_back({DeviceChange::Kind::Changed, d, d->block_, d->classes_, d->devpath_});
         leave_classes(*d);  // the sets are ordered by devpath
         by_path_.erase(d);
+        forget_name(*d);
         auto node = devices_.extract(d->devpath_);
         bury(d->devpath_, d->seqnum_);
         d->set_devpath(to + d->devpath_.substr(from.size()));
         node.key() = d->devpath_;
         devices_.insert(std::move(node));
         by_path_.insert(d);
+        by_name_[d->name_].insert(d);
         d->since_ = now;
         classify(*d);
     }
@@ -95,6 +111,21 @@ void DeviceTable::classify(Device& device) {
     enter_classes(device);
 }
 
+// Most changes leave the classes as they are; then the ordered sets need not be touched.
+void DeviceTable::reclassify(Device& device) {
+    auto classes = classes_->classify(device);
+    if (classes == device.classes_) return;
+    leave_classes(device);
+    device.classes_ = std::move(classes);
+    enter_classes(device);
+}
+
+void DeviceTable::forget_name(Device& device) {
+    auto it = by_name_.find(device.name_);
+    it->second.erase(&device);
+    if (it->second.empty()) by_name_.erase(it);
+}
+
 void DeviceTable::enter_classes(Device& device) {
     for (const auto& m : device.classes_) members_[m.id].insert(&device);
 }
@@ -103,8 +134,7 @@ void DeviceTable::leave_classes(Device& device) {
     for (const auto& m : device.classes_) members_[m.id].erase(&device);
 }
 
-// Conditions and classes may look at an ancestor's driver and attributes: what stands below a device
-// that changed has changed, too.
+// Conditions and classes may look at an ancestor: what stands below a device that changed has changed.
 void DeviceTable::classify_below(Device& device, Time now, Changes& changes) {
     std::vector<Device*> todo = device.children_;
     while (!todo.empty()) {
@@ -112,8 +142,7 @@ void DeviceTable::classify_below(Device& device, Time now, Changes& changes) {
         todo.pop_back();
         todo.insert(todo.end(), d->children_.begin(), d->children_.end());
         changes.push_back({DeviceChange::Kind::Changed, d, d->block_, d->classes_, ""});
-        leave_classes(*d);
-        classify(*d);
+        reclassify(*d);
         d->since_ = now;
     }
 }

@@ -58,7 +58,8 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
     if (u.action == Action::Move) {
         Device* old = known(u.devpath_old);
         if (!old) return device ? Effect::Taken : Effect::Look;
-        if (device && device != old) remove(*device, 0, changes);
+        if (old->seqnum_ > u.seqnum) return Effect::Look;  // something newer stands under the old path
+        clear_below(u.devpath, *old, changes);
         move(*old, u.devpath, now, changes);
         update(*old, u.block, event.standing, now, changes);
         old->seqnum_ = u.seqnum;
@@ -151,14 +152,12 @@ void DeviceTable::update(Device& device, Block block, const Standing& standing, 
     DeviceChange change{DeviceChange::Kind::Changed, &device, "", device.classes_, ""};
     change.old_block = std::exchange(device.block_, scratch_);
     std::string driver(find_in(device.block_, "DRIVER").value_or(""));
-    bool new_driver = driver != device.driver_;
     device.driver_ = std::move(driver);
     if (!standing.attributes.empty()) device.attributes_ = standing.attributes;
     device.since_ = now;
-    leave_classes(device);
-    classify(device);
+    reclassify(device);
     changes.push_back(std::move(change));
-    if (new_driver || !same_attributes) classify_below(device, now, changes);
+    classify_below(device, now, changes);
 }
 
 void DeviceTable::remove(Device& device, uint64_t seqnum, Changes& changes) {
@@ -205,13 +204,12 @@ void DeviceTable::each(const std::function<void(const Device&)>& visit) const {
     for (const Device* device : sorted) visit(*device);
 }
 
-void DeviceTable::each_of(ClassId id, const Facts::Visitor& visit) const {
-    for (const Device* device : members_.at(id)) {
-        bool unsure = false;
+void DeviceTable::each_of(ClassId id, std::string_view name, const Facts::Visitor& visit) const {
+    auto of_name = by_name_.find(name);
+    if (!name.empty() && of_name == by_name_.end()) return;
+    for (const Device* device : name.empty() ? members_.at(id) : of_name->second)
         for (const auto& m : device->classes_)
-            if (m.id == id) unsure = m.unsure;
-        if (!visit(*device, unsure)) return;
-    }
+            if (m.id == id && !visit(*device, m.unsure)) return;
 }
 
 bool DeviceTable::ByPath::operator()(const Device* a, const Device* b) const {

@@ -21,7 +21,7 @@ struct DeviceChange {
     const Device* device = nullptr;
     std::string old_block;                       // of Changed: what it was
     std::vector<Device::Membership> old_classes;  // of Changed: what it was
-    std::string old_name;                         // of Changed by a move: what it was
+    std::string old_devpath;                      // of Changed by a move: what it was
 };
 
 // What became of the event itself.
@@ -47,7 +47,7 @@ class DeviceTable {
     const Device* find(std::string_view devpath) const;
     size_t size() const { return devices_.size(); }
     void each(const std::function<void(const Device&)>& visit) const;  // natural order of devpaths
-    void each_of(ClassId id, const Facts::Visitor& visit) const;
+    void each_of(ClassId id, std::string_view name, const Facts::Visitor& visit) const;
     const ClassSet& classes() const { return *classes_; }
 
   private:
@@ -71,14 +71,17 @@ class DeviceTable {
     void remove(Device& device, uint64_t seqnum, Changes& changes);
     void update(Device& device, std::string_view block, const Standing& standing, Time now,
                 Changes& changes);
+    void clear_below(std::string_view devpath, const Device& except, Changes& changes);
     void move(Device& device, std::string_view to, Time now, Changes& changes);
     void rename_below(Device& device, const std::string& from, const std::string& to, Time now,
                       Changes& changes);
     void link(Device& device);
     void unlink(Device& device);
     void classify(Device& device);
+    void reclassify(Device& device);
     void enter_classes(Device& device);
     void leave_classes(Device& device);
+    void forget_name(Device& device);
     void classify_below(Device& device, Time now, Changes& changes);
     void bury(const std::string& devpath, uint64_t seqnum);
     bool is_late(std::string_view devpath, const Device* device, uint64_t seqnum) const;
@@ -87,6 +90,7 @@ class DeviceTable {
     Map devices_;
     std::set<Device*, ByBytes> by_path_;  // what stands below a path is one run here
     std::vector<std::set<Device*, ByPath>> members_;  // by class
+    std::unordered_map<std::string, std::set<Device*, ByPath>, Hash, std::equal_to<>> by_name_;
     std::vector<std::unique_ptr<Device>> removed_;    // kept for the changes that point at them
     // Numbers of the removals of devices that are gone, so that an older event that comes late does
     // not bring one back. Bounded: the oldest are forgotten first.

@@ -29,6 +29,16 @@ std::string trouble_of(const struct stat& st, bool folder) {
     return "";
 }
 
+std::string real_path(const std::string& path) {
+    std::array<char, PATH_MAX> real{};
+    return realpath(path.c_str(), real.data()) ? real.data() : "";
+}
+
+std::string folder_of(const std::string& path) {
+    size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
 struct Closer {
     int fd;
     ~Closer() { close(fd); }
@@ -38,20 +48,20 @@ struct Closer {
 
 const std::string& FolderTrust::trouble(const std::string& folder) {
     if (auto it = known_.find(folder); it != known_.end()) return it->second;
-    std::string why;
+    std::string why, real = real_path(folder);
     struct stat st{};
-    if (stat(folder.c_str(), &st) != 0) why = folder + ": " + strerror(errno);
-    else if (std::string t = trouble_of(st, true); !t.empty()) why = "the folder " + folder + " " + t;
-    else if (folder != "/") {
-        size_t slash = folder.rfind('/');
-        why = trouble(slash == 0 ? "/" : folder.substr(0, slash));
-    }
+    if (real.empty() || stat(real.c_str(), &st) != 0) why = folder + ": " + strerror(errno);
+    else if (std::string t = trouble_of(st, true); !t.empty()) why = "the folder " + real + " " + t;
+    else if (real != "/") why = trouble(folder_of(real));
     return known_[folder] = why;
 }
 
 Result<std::string> read_trusted(const std::string& path, size_t limit, Trust trust,
                                  FolderTrust& folders) {
-    int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    int fd = open(path.c_str(), kFlags | O_NOFOLLOW);
+    bool is_link = fd < 0 && errno == ELOOP;
+    if (is_link) fd = open(path.c_str(), kFlags);
     if (fd < 0) return at(path, std::string("cannot be opened: ") + strerror(errno));
     Closer closer{fd};
     struct stat st{};
@@ -60,17 +70,17 @@ Result<std::string> read_trusted(const std::string& path, size_t limit, Trust tr
     if (trust == Trust::Require) {
         if (std::string why = trouble_of(st, false); !why.empty())
             return at(path, why + ": not read", "chown root " + path + "; chmod go-w " + path);
-        std::array<char, PATH_MAX> real{};
-        if (!realpath(path.c_str(), real.data())) return at(path, strerror(errno));
-        std::string folder = real.data();
-        folder.resize(std::max<size_t>(folder.rfind('/'), 1));
+        // Of a link it is the folder of the file that it leads to.
+        std::string real = is_link ? real_path(path) : path;
+        if (real.empty()) return at(path, "leads nowhere any more");
+        std::string folder = folder_of(real);
         if (const std::string& why = folders.trouble(folder); !why.empty())
             return at(path, why + ": not read", "everything above a unit file must be root's alone");
     }
     if (static_cast<size_t>(st.st_size) > limit)
         return at(path, "has " + std::to_string(st.st_size) + " bytes, more than the " +
                             std::to_string(limit) + " that it may have");
-    std::string text(limit + 1, '\0');
+    std::string text(static_cast<size_t>(st.st_size) + 1, '\0');
     size_t length = 0;
     while (length < text.size()) {
         ssize_t n = read(fd, text.data() + length, text.size() - length);
@@ -79,7 +89,7 @@ Result<std::string> read_trusted(const std::string& path, size_t limit, Trust tr
         if (n == 0) break;
         length += static_cast<size_t>(n);
     }
-    if (length > limit) return at(path, "grew while it was read");
+    if (length == text.size()) return at(path, "grew while it was read");
     text.resize(length);
     return text;
 }

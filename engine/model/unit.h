@@ -40,10 +40,10 @@ struct Unit {
     ConditionKind condition_kind = ConditionKind::None;
     Condition condition;
     std::string condition_text;           // canonical
-    std::optional<Condition> stop_when;
+    std::shared_ptr<const Condition> stop_when;  // null: none
     std::string stop_when_text;
     Duration linger{};
-    std::optional<EachEvent> each_event;
+    std::shared_ptr<const EachEvent> each_event;  // null: none
     Service service;
     bool task = false;
     std::vector<std::string> environment;  // "NAME=value"

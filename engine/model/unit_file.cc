@@ -111,8 +111,8 @@ class Reader {
              {"environment", [&](const Node& n) { return read_environment(n, u.environment); }}},
             "a unit");
         if (document_.kind != Node::Kind::Map) return {nullptr, std::move(errors)};
-        if (has("each-event")) u.each_event = std::move(each);
-        if (has("stop-when")) u.stop_when = std::move(stop);
+        if (has("each-event")) u.each_event = std::make_shared<const EachEvent>(std::move(each));
+        if (has("stop-when")) u.stop_when = std::make_shared<const Condition>(std::move(stop));
         check_condition_keys(errors);
         check_service(errors);
         if (!errors.empty()) return {nullptr, std::move(errors)};
@@ -248,11 +248,17 @@ UnitReading rebind(const Unit& unit, const ClassNames& classes) {
         renumber(out);
     };
     if (unit.condition_kind != ConditionKind::None) again(unit.condition_text, copy->condition);
-    if (unit.stop_when) again(unit.stop_when_text, *copy->stop_when);
+    if (unit.stop_when) {
+        Condition stop;
+        again(unit.stop_when_text, stop);
+        copy->stop_when = std::make_shared<const Condition>(std::move(stop));
+    }
     if (unit.each_event) {
         auto term = parse_device_set(to_string(unit.each_event->devices), classes);
-        if (term) copy->each_event->devices = std::move(*term);
+        EachEvent each = *unit.each_event;
+        if (term) each.devices = std::move(*term);
         else errors.push_back(term.error());
+        copy->each_event = std::make_shared<const EachEvent>(std::move(each));
     }
     if (!errors.empty()) return {nullptr, std::move(errors)};
     return {copy, {}};

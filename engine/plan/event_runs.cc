@@ -13,8 +13,9 @@ std::string EventRuns::key_of(const std::string& unit, const std::string& devpat
 
 void EventRuns::add(Run run, Actions& actions) {
     std::string key = key_of(run.unit->name, run.devpath);
-    Lane& lane = lanes_[key];
-    if (waiting_ >= limits_.waiting || lane.waiting.size() >= limits_.waiting_per_device) {
+    auto known = lanes_.find(key);
+    bool full = known != lanes_.end() && known->second.waiting.size() >= limits_.waiting_per_device;
+    if (waiting_ >= limits_.waiting || full) {
         ++dropped_;
         if (!std::exchange(full_, true))
             actions.push_back(Report{Report::Level::Error, run.unit->name,
@@ -22,6 +23,7 @@ void EventRuns::add(Run run, Actions& actions) {
                                          printable(run.devpath) + " (status counts them)"});
         return;
     }
+    Lane& lane = lanes_[key];
     bool idle = lane.running == 0 && lane.waiting.empty();
     ++numbers_[run.unit->name].waiting;
     ++waiting_;

@@ -11,6 +11,9 @@ Planner::Planner(World& world, Time now, SettleTimes settle) : world_(world), se
         auto unit = find(name);
         return unit ? std::optional<Actual>(units_[*unit].state.actual) : std::nullopt;
     };
+    world_.unit_is_unknown = [this](const std::string& name) {
+        return configuration_->broken.contains(name) || absent_.units.contains(name);
+    };
 }
 
 std::optional<UnitIndex> Planner::find(std::string_view name) const {
@@ -29,10 +32,8 @@ void Planner::mark_watchers(const DeviceChange& change) {
     const Device& d = *change.device;
     watchers_.each_watching(d.classes(), d.name(), d.block(), mark_it);
     if (change.kind != DeviceChange::Kind::Changed) return;
-    if (!change.old_name.empty())
-        watchers_.each_watching(change.old_classes, change.old_name, change.old_block, mark_it);
-    else
-        watchers_.each_watching(change.old_classes, d.name(), change.old_block, mark_it);
+    std::string old_name = change.old_devpath.empty() ? std::string(d.name()) : sysname_of(change.old_devpath);
+    watchers_.each_watching(change.old_classes, old_name, change.old_block, mark_it);
 }
 
 void Planner::devices_changed(const std::vector<DeviceChange>& changes, const DeviceEvent* event,
@@ -58,10 +59,26 @@ void Planner::fact_changed(const FactKey& fact, Time now, Actions& actions) {
     drain(now, actions);
 }
 
+void Planner::caught_up(Time now, Actions& actions) {
+    held_ = false;
+    cause_.devices = true;
+    drain(now, actions);
+    cause_ = {};
+}
+
 void Planner::coldplug_complete(Time now, Actions& actions) {
+    held_ = false;
     if (std::exchange(world_.coldplug, true)) return;
     settle_.coldplug_complete();
-    std::erase_if(handled_, [&](const auto& entry) { return !world_.table.find(entry.first.second); });
+    for (auto it = handled_.begin(); it != handled_.end();) {
+        auto here = it++;
+        const auto& [unit, devpath] = here->first;
+        if (world_.table.find(devpath)) continue;
+        actions.push_back(Report{Report::Level::Warning, unit, printable(devpath) +
+                                     " went while no engine ran: its removal was not run"});
+        actions.push_back(Record{SavedRun{unit, devpath, {}, 0}});
+        handled_.erase(here);
+    }
     for (UnitIndex i = 0; i < units_.size(); ++i) mark(i);
     cause_.devices = true;
     drain(now, actions);
@@ -100,7 +117,7 @@ void Planner::deadline(Time now, Actions& actions) {
             break;
         case Settle::Answer::Late:
             actions.push_back(Report{Report::Level::Warning, "",
-                                     "devices kept coming: calling the machine settled all the same"});
+                                     "not at rest yet, but it is late: calling the machine settled all the same"});
             report_settled(now, actions);
             break;
     }
@@ -117,6 +134,7 @@ void Planner::set_deadline(UnitIndex unit, Time deadline) {
 // Circles of units were refused at load, so every round moves something for the last time; the bound
 // is for the bug that we have not thought of, and says so.
 void Planner::drain(Time now, Actions& actions) {
+    if (held_) return;
     size_t bound = 16 * (units_.size() + 1);
     while (!queue_.empty()) {
         UnitIndex unit = queue_.front();
@@ -141,6 +159,7 @@ void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
     Memory memory_before = m.memory;
     Verdict v = evaluate(m.unit->condition, world_, now, m.memory);
     save_latches(m, m.unit->condition, memory_before, m.memory, actions);
+    if (v.truth != Truth::Unknown) m.memory.resumed = false;
     m.now = v.truth;
     m.witness = v.witness;
     Time ask_again = v.deadline;

@@ -36,6 +36,10 @@ class Planner {
     void devices_changed(const std::vector<DeviceChange>& changes, const DeviceEvent* event, Time now,
                          Actions& actions);
     void fact_changed(const FactKey& fact, Time now, Actions& actions);
+    // Between a walk and the events that waited meanwhile nothing is evaluated: the picture is of no
+    // moment that ever was.
+    void hold() { held_ = true; }
+    void caught_up(Time now, Actions& actions);
     // Coldplug is complete: from now on what was not seen is absent.
     void coldplug_complete(Time now, Actions& actions);
     void modules_seen(const ModulesSeen& modules, Time now, Actions& actions);
@@ -94,7 +98,11 @@ class Planner {
     EventRuns runs_;
     // each-event `add` runs of a former engine, and ours: devpath and generation, per unit.
     std::map<std::pair<std::string, std::string>, Generation> handled_;
+    // Units of this boot that are not in the configuration now. A file that comes back (an upgrade, a
+    // typo mended) finds its unit as it left it.
+    SavedState absent_;
     Settle settle_;
+    bool held_ = false;
     JobId last_job_ = 0;
     Cause cause_;
 };

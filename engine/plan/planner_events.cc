@@ -33,6 +33,21 @@ class EventDevice final : public DeviceFacts {
 
 void Planner::run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event,
                          Actions& actions) {
+    // A device that moved is the device that it was.
+    for (const DeviceChange& change : changes) {
+        if (change.old_devpath.empty()) continue;
+        for (auto it = handled_.begin(); it != handled_.end();) {
+            auto [unit, devpath] = it->first;
+            auto here = it++;
+            if (devpath != change.old_devpath) continue;
+            std::string now(change.device->devpath());
+            actions.push_back(Record{SavedRun{unit, devpath, {}, 0}});
+            actions.push_back(Record{SavedRun{unit, now, here->second, ++last_job_}});
+            actions.push_back(Record{SavedEnd{last_job_}});
+            handled_[{unit, now}] = here->second;
+            handled_.erase(here);
+        }
+    }
     // Devices that came or went without an event of their own: found by a walk, or missed by one.
     for (const DeviceChange& change : changes) {
         bool by_event = event && event->uevent.devpath == change.device->devpath();

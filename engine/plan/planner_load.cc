@@ -41,7 +41,7 @@ bool runs(const Managed& m) {
 void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, Actions& actions,
                   const SavedState* saved) {
     std::deque<Managed> old = std::exchange(units_, {});
-    std::unordered_map<JobId, UnitIndex> old_jobs = std::exchange(jobs_, {});
+    jobs_.clear();
     auto old_names = std::exchange(by_name_, {});
     configuration_ = std::move(configuration);
     watchers_ = {};
@@ -72,17 +72,38 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
             if (m.unit->condition_text != unit->condition_text) {
                 auto latches = latches_of(*m.unit, m.unit->condition, m.memory);
                 m.memory = {};
+                m.memory.resumed = m.verdict == Truth::True;
                 restore_latches(unit->condition, name, latches, m.memory);
             }
-            if (m.unit->stop_when_text != unit->stop_when_text) m.stop_memory = {};
+            if (m.unit->stop_when_text != unit->stop_when_text) {
+                auto latches = m.unit->stop_when ? latches_of(*m.unit, *m.unit->stop_when, m.stop_memory)
+                                                 : std::vector<SavedLatch>{};
+                m.stop_memory = {};
+                if (unit->stop_when) restore_latches(*unit->stop_when, name, latches, m.stop_memory);
+            }
+            if (!unit->stop_when) m.stop_verdict = Truth::False;
         }
         m.unit = unit;
         m.orphaned = false;
+        bool is_back = !old_names.contains(name);
         take_in(std::move(m));
+        // It was here before, in this boot: what it did then it has done.
+        if (auto it = absent_.units.find(name); is_back && it != absent_.units.end()) {
+            SavedUnit was = std::move(it->second);
+            absent_.units.erase(it);
+            UnitIndex index = by_name_.find(name)->second;
+            restore_unit(units_[index], index, was, absent_, now, actions);
+        }
     }
     for (const auto& [name, index] : old_names) {
         Managed& m = old[index];
-        if (configuration_->units.contains(name) || !m.unit || !runs(m)) continue;
+        if (configuration_->units.contains(name) || !m.unit) continue;
+        if (!runs(m)) {
+            absent_.units[name] = m.saved();
+            for (SavedLatch& latch : latches_of(*m.unit, m.unit->condition, m.memory))
+                absent_.latches.push_back(std::move(latch));
+            continue;
+        }
         m.orphaned = true;
         actions.push_back(Report{Report::Level::Warning, name,
                                  "its file is gone, its service runs on: devmux stop " + name + " stops it"});
@@ -124,12 +145,19 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
         if (ran && !ended) runs_.adopt(run, mark->second, actions);
     }
     for (const auto& [name, unit] : saved.units) {
-        if (auto index = find(name)) restore_unit(units_[*index], *index, unit, saved, now, actions);
-        else if (unit.wanted == Wanted::Up)
+        if (auto index = find(name)) {
+            restore_unit(units_[*index], *index, unit, saved, now, actions);
+            continue;
+        }
+        absent_.units[name] = unit;  // until its file is there, and good, again
+        if (unit.wanted == Wanted::Up)
             actions.push_back(Report{Report::Level::Warning, name,
                                      "was " + std::string(to_string(unit.actual)) + " under a former engine; its "
                                      "file is gone or broken, and its service is left alone"});
     }
+    absent_.latches = saved.latches;
+    absent_.marks = saved.marks;
+    absent_.ended = saved.ended;
 }
 
 void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, const SavedState& state,
@@ -137,7 +165,8 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     restore_latches(m.unit->condition, m.unit->name, state.latches, m.memory);
     if (m.unit->stop_when) restore_latches(*m.unit->stop_when, m.unit->name, state.latches, m.stop_memory);
     m.verdict = saved.verdict;
-    m.stop_verdict = saved.stop_verdict;
+    m.memory.resumed = saved.verdict == Truth::True;
+    m.stop_verdict = m.unit->stop_when ? saved.stop_verdict : Truth::False;
     m.state = {saved.wanted, saved.actual, saved.hold, saved.again};
     m.since = now;
     if (saved.actual == Actual::Failed) m.last_end = "its last job failed, under a former engine";

@@ -6,18 +6,6 @@
 namespace devmux {
 namespace {
 
-// A comparison of the predicate that every matching device must pass, and that can be looked up.
-const Predicate* exact(const Predicate& p, Predicate::Field field) {
-    using Kind = Predicate::Kind;
-    if (p.kind == Kind::Comparison && p.op == Predicate::Operator::Equal && p.field == field &&
-        p.parent.empty())
-        return &p;
-    if (p.kind == Kind::All)
-        for (const Predicate& part : p.parts)
-            if (const Predicate* found = exact(part, field)) return found;
-    return nullptr;
-}
-
 void add_once(std::vector<UnitIndex>& list, UnitIndex unit) {
     if (list.empty() || list.back() != unit) list.push_back(unit);
 }

@@ -27,7 +27,11 @@ bool has_kernel_argument(std::string_view line, std::string_view wanted) {
 }  // namespace
 
 Truth World::fact(const FactKey& key) const {
-    auto unit_is = [&](Actual actual) { return truth_of(unit_state && unit_state(key.name) == actual); };
+    auto unit_is = [&](Actual actual) {
+        auto state = unit_state ? unit_state(key.name) : std::nullopt;
+        if (!state && unit_is_unknown && unit_is_unknown(key.name)) return Truth::Unknown;
+        return truth_of(state == actual);
+    };
     switch (key.kind) {
         case FactKind::Settled: return truth_of(settled);
         case FactKind::KernelArgument: return truth_of(has_kernel_argument(kernel_command_line, key.name));

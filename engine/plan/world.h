@@ -17,7 +17,9 @@ class World final : public Facts {
   public:
     explicit World(std::shared_ptr<const ClassSet> classes) : table(std::move(classes)) {}
 
-    void each_device(ClassId id, const Visitor& visit) const override { table.each_of(id, visit); }
+    void each_device(ClassId id, std::string_view name, const Visitor& visit) const override {
+        table.each_of(id, name, visit);
+    }
     bool coldplug_complete() const override { return coldplug; }
     Truth fact(const FactKey& key) const override;
 
@@ -26,8 +28,10 @@ class World final : public Facts {
     bool settled = false;
     std::string kernel_command_line;
     std::map<std::string, Truth> files;
-    // The state of a unit; nothing for a unit that is not there.
+    // The state of a unit; nothing for a unit that is not there. Of a broken one, or one that
+    // was here before in this boot, nobody knows.
     std::function<std::optional<Actual>(const std::string&)> unit_state;
+    std::function<bool(const std::string&)> unit_is_unknown;
 };
 
 }  // namespace devmux

@@ -6,6 +6,8 @@
 #include <array>
 #include <cstdio>
 
+#include "conditions/text.h"
+
 namespace devmux {
 
 void Log::write(const Report& report, Time now) {
@@ -13,7 +15,7 @@ void Log::write(const Report& report, Time now) {
     size_t at = 0;
     while (at <= report.text.size()) {
         size_t end = std::min(report.text.find('\n', at), report.text.size());
-        line(report.level, report.unit, report.text.substr(at, end - at), false, now);
+        line(report.level, report.unit, printable(std::string_view(report.text).substr(at, end - at)), false, now);
         at = end + 1;
     }
 }

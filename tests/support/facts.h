@@ -72,11 +72,11 @@ struct TestFacts final : Facts {
         device.path = path;
         return device;
     }
-    void each_device(ClassId id, const Visitor& visit) const override {
+    void each_device(ClassId id, std::string_view name, const Visitor& visit) const override {
         auto it = devices.find(classes.names[id]);
         if (it == devices.end()) return;
         for (const TestDevice& device : it->second)
-            if (!visit(device, false)) return;
+            if ((name.empty() || device.name() == name) && !visit(device, false)) return;
     }
     bool coldplug_complete() const override { return complete; }
     Truth fact(const FactKey& key) const override {
