@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""End-to-end tests on this very machine: a real devmuxd, real uevents, real programs, no guest.
+
+    tests/e2e/run.py --build build [NAME ...]
+
+A NAME is a part of a test's name; without one, all run.  Root is needed: links and loop devices are
+made.  The last line is "N passed, N failed"; the exit code is 1 if any failed.  Nothing is left behind.
+
+    checks.py                           expecting and waiting
+    place.py, daemon.py, uevents.py     where a test lives; a daemon and its client; made uevents
+    links.py, events.py, environment.py, facts.py    real uevents, files and units drive units
+    by_hand.py, reload.py               people, restarts, changed files
+    bad_files.py, bad_events.py         bad input
+    crash.py, client.py, storm.py       kill -9; every subcommand; 20,000 events, and silence
+"""
+import argparse
+import os
+import sys
+import time
+import traceback
+
+import links, events, environment, facts, by_hand, reload, bad_files, bad_events, crash, client, storm  # noqa: E401,F401  they register
+from checks import TESTS, Failure
+from place import Place
+
+
+def run_one(name, function, build, keep_log):
+    began = time.monotonic()
+    place = Place(build)
+    log, trouble = "", None
+    try:
+        with place:
+            try:
+                function(place)
+            finally:
+                log = place.log()
+    except Failure as e:
+        trouble = str(e)
+    except Exception:  # pylint: disable=broad-except
+        trouble = traceback.format_exc()
+    took = time.monotonic() - began
+    print(f"{'FAIL' if trouble else 'ok  '} {name}  {took:.1f} s", flush=True)
+    if trouble:
+        at = f" ({function.__code__.co_filename}:{function.__code__.co_firstlineno})"
+        print(f"  {trouble}{at}\n  -- the daemon's log, at its end --")
+        print("".join(f"  | {line}\n" for line in log.splitlines()[-keep_log:]), flush=True)
+    return trouble is None
+
+
+def main():
+    parser = argparse.ArgumentParser(description="end-to-end tests on this machine")
+    parser.add_argument("--build", required=True, help="build folder; its tools/devmux and tools/devmuxd")
+    parser.add_argument("--list", action="store_true", help="name the tests and run none")
+    parser.add_argument("--log-lines", type=int, default=30, help="of the daemon's log, where a test fails")
+    parser.add_argument("names", nargs="*", help="parts of names of tests")
+    options = parser.parse_args()
+    chosen = [(n, f) for n, f in TESTS if not options.names or any(part in n for part in options.names)]
+    if options.list:
+        print("\n".join(n for n, _ in chosen))
+        return 0
+    if os.geteuid() != 0:
+        print("root is needed: links and loop devices are made")
+        return 1
+    os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    results = [run_one(n, f, options.build, options.log_lines) for n, f in chosen]
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+    return 0 if all(results) and results else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
