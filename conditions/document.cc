@@ -137,7 +137,7 @@ class Builder : public YAML::EventHandler {
             top.key = std::move(node);
             top.has_key = true;
         } else {
-            top.node.entries.emplace_back(std::move(top.key), std::move(node));
+            top.node.entries.push_back({std::move(top.key), std::move(node)});
             top.has_key = false;
         }
     }

@@ -7,12 +7,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "conditions/result.h"
 
 namespace devmux {
+
+struct Entry;
 
 struct Node {
     enum class Kind : unsigned char { Null, Scalar, List, Map };
@@ -23,9 +24,13 @@ struct Node {
     bool flow = false;    // a list or map in brackets: `[a, b]`, `{a: b}`
     Mark mark;
     std::vector<Node> items;                               // of a list
-    std::vector<std::pair<Node, Node>> entries;            // of a map: keys are scalars, none twice
+    std::vector<Entry> entries;                            // of a map: keys are scalars, none twice
 
     const Node* find(std::string_view key) const;
+};
+
+struct Entry {
+    Node key, value;
 };
 
 // A human word for what a node is: `a list`, `the text "yes"`, `nothing`.

@@ -63,7 +63,8 @@ TEST_SUITE("scenarios") {
                  {"devmux-trace 1\nfile /x maybe\n", "t:2: expected \"file PATH yes\""},
                  {"devmux-trace 1\njob u ok\n", "t:2: no job of \"u\" runs now"},
                  {"devmux-trace 1\njobs soon\n", "t:2: expected \"jobs by-hand\""}}) {
-            CAPTURE(text);
+            const auto& text_shown = text;
+            CAPTURE(text_shown);
             auto lines = play_trace(text, "t", load);
             REQUIRE_FALSE(lines);
             CHECK_MESSAGE(lines.error().to_string().starts_with(what[0] == 't' ? what : ""), lines.error().to_string());

@@ -63,7 +63,9 @@ bool is_unit_fact(FactKind kind) {
 // Units that lead back to themselves are left out, with their path.
 void refuse_cycles(Configuration& out) {
     UnitEdges edges;
-    for (const auto& [name, unit] : out.units) {
+    for (const auto& entry : out.units) {
+        const std::string& name = entry.first;
+        const Unit* unit = entry.second.get();
         std::vector<std::string>* targets = nullptr;
         auto note = [&](const Condition& leaf) {
             if (leaf.kind != Condition::Kind::Fact || !is_unit_fact(leaf.fact.kind)) return;
@@ -182,7 +184,8 @@ class Loading {
     }
 
     void warn_of_missing_units() {
-        for (auto& [name, unit] : out_.units) {
+        for (auto& entry : out_.units) {
+            std::shared_ptr<const Unit>& unit = entry.second;
             Errors warnings;
             auto note = [&](const Condition& leaf) {
                 bool of_unit = leaf.kind == Condition::Kind::Fact && is_unit_fact(leaf.fact.kind);

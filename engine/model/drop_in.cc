@@ -16,7 +16,7 @@ void narrow_again(Node& old, Node value) {
     key.kind = Node::Kind::Scalar;
     key.text = "all";
     key.mark = all.mark;
-    all.entries.emplace_back(std::move(key), std::move(list));
+    all.entries.push_back({std::move(key), std::move(list)});
     old = std::move(all);
 }
 
@@ -36,7 +36,7 @@ void merge_drop_in(Node& unit, Node drop_in) {
             narrow_again(*old, std::move(value));
             continue;
         }
-        if (!old) unit.entries.emplace_back(std::move(key), std::move(value));
+        if (!old) unit.entries.push_back({std::move(key), std::move(value)});
         else if (appends && old->kind == Node::Kind::List && value.kind == Node::Kind::List)
             for (Node& item : value.items) old->items.push_back(std::move(item));
         else if (old->kind == Node::Kind::Map && (key.text == "environment" || key.text == "command"))

@@ -38,9 +38,9 @@ Errors read_fields(const Node& map, const std::vector<Field>& fields, std::strin
 
 std::optional<Error> read_text(const Node& node, std::string& out) {
     if (node.kind == Node::Kind::Map && node.flow && node.entries.size() == 1 &&
-        node.entries[0].second.kind == Node::Kind::Null)
-        return error_at(node, "YAML reads {" + node.entries[0].first.text + "} as a map",
-                        "quote it: \"{" + node.entries[0].first.text + "}\"");
+        node.entries[0].value.kind == Node::Kind::Null)
+        return error_at(node, "YAML reads {" + node.entries[0].key.text + "} as a map",
+                        "quote it: \"{" + node.entries[0].key.text + "}\"");
     if (node.kind != Node::Kind::Scalar || node.text.empty())
         return error_at(node, "expected a text, found " + described(node));
     if (node.text.size() > kTextBytes)

@@ -46,8 +46,10 @@ TEST_SUITE("conditions/evaluate") {
         for (const auto& [a, a_truth] : values) {
             CHECK(truth(facts, "not " + file(a)) == (a_truth == T ? F : a_truth == F ? T : U));
             for (const auto& [b, b_truth] : values) {
-                CAPTURE(a);
-                CAPTURE(b);
+                const auto& a_shown = a;
+                CAPTURE(a_shown);
+                const auto& b_shown = b;
+                CAPTURE(b_shown);
                 CHECK(truth(facts, file(a) + " and " + file(b)) == std::min(a_truth, b_truth));
                 CHECK(truth(facts, file(a) + " or " + file(b)) == std::max(a_truth, b_truth));
             }

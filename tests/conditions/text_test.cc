@@ -48,7 +48,8 @@ TEST_SUITE("conditions/text") {
     TEST_CASE("durations: units are needed, and what is printed reads back") {
         for (auto [text, value] : std::initializer_list<std::pair<const char*, Duration>>{
                  {"500ms", 500ms}, {"5s", 5s}, {"1m30s", 90s}, {"2h", 2h}, {"90m", 90min}, {"1min", 1min}, {"0s", 0s}, {"1d", 24h}}) {
-            CAPTURE(text);
+            const auto& text_shown = text;
+            CAPTURE(text_shown);
             REQUIRE(parse_duration(text));
             CHECK(*parse_duration(text) == value);
             CHECK(parse_duration(to_string(value)) == value);

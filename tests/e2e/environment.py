@@ -53,8 +53,9 @@ def a_name_that_a_shell_would_obey(p):
 def a_name_that_a_terminal_would_obey(p):
     """A link may be called so; it comes, is shown escaped, reaches programs without control characters,
     and goes, also where it is a link of a good name that is renamed to it."""
-    good, bad = p.name("x"), f"{p.tag}\x1b[1mQ"
-    p.unit("w", f"while: 'network interface[name ~ \"{p.tag}*\"]'\n" + p.command(stop=True))
+    good, bad = p.name("x"), f"{p.tag}x\x1b[1mQ"
+    # Not `{p.tag}*`: the links of a barrier would match as well.
+    p.unit("w", f"while: 'network interface[name ~ \"{p.tag}x*\"]'\n" + p.command(stop=True))
     d = p.daemon()
     p.add_link(good, kind="bridge")
     d.until_state("w", "active")

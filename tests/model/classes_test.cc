@@ -98,7 +98,8 @@ TEST_SUITE("model/classes") {
         for (auto [word, name] : std::initializer_list<std::pair<const char*, const char*>>{
                  {"mice", "mouse"}, {"Mouse", "mouse"}, {"network cards", "network interface"}, {"batteries", "battery"},
                  {"cpus", "cpu"}, {"processor", "cpu"}, {"framebuffers", "framebuffer"}, {"gamepads", "joystick"}}) {
-            CAPTURE(word);
+            const auto& word_shown = word;
+            CAPTURE(word_shown);
             REQUIRE(c.classes->find(word));
             CHECK(c.classes->class_name(*c.classes->find(word)) == name);
         }
@@ -107,7 +108,8 @@ TEST_SUITE("model/classes") {
                  {"unit test", "first word of the fact"}, {"file", "first word of the fact"},
                  {"the mouse", "says nothing"}, {"a  b", "says nothing"}, {"x  y", "one space"},
                  {"Ümlaut", "lower-case"}, {"a/b", "says nothing"}, {"x/y", "lower-case"}}) {
-            CAPTURE(name);
+            const auto& name_shown = name;
+            CAPTURE(name_shown);
             ClassSet set;
             DeviceClass k;
             k.name = name;

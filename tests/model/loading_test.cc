@@ -151,9 +151,11 @@ TEST_SUITE("model/loading") {
         for (auto [unit, what] : std::initializer_list<std::pair<const char*, const char*>>{
                  {"loose", "can be written by others"}, {"fifo", "no regular file"},
                  {"link", "can be written by others"}, {"dangling", "cannot be opened"}}) {
-            CAPTURE(unit);
+            const auto& unit_shown = unit;
+            CAPTURE(unit_shown);
             REQUIRE(c.broken.contains(unit));
-            CHECK_MESSAGE(c.broken[unit][0].what.find(what) != std::string::npos, c.broken[unit][0].what);
+            std::string found = c.broken[unit][0].what;
+            CHECK_MESSAGE(found.find(what) != std::string::npos, found);
         }
         if (geteuid() == 0) {
             REQUIRE(chown((folder.path / "mine.yaml").c_str(), 12345, 12345) == 0);
@@ -204,7 +206,8 @@ TEST_SUITE("model/loading") {
                  {"description: x\nwhile: mouse\ninit-script: x\n", "unplugging the mouse will stop"},
                  {"description: x\nwhen: mouse and framebuffer bound\ninit-script: x\n", "speaks of \"framebuffer\" alone"},
                  {"description: x\nwhile: disk\ninit-script: x\ntask: true\n", "nothing that `while` could stop"}}) {
-            CAPTURE(text);
+            const auto& text_shown = text;
+            CAPTURE(text_shown);
             Folder folder;
             folder.write("u.yaml", text);
             Configuration c = folder.load();
