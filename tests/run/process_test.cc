@@ -158,6 +158,10 @@ TEST_SUITE("run/process") {
         ignored.sa_handler = SIG_IGN;
         sigaction(SIGUSR1, &handled, &old_usr1);
         sigaction(SIGPIPE, &ignored, &old_pipe);
+        // nohup(1), and many a CI, ignore it; here it begins as it was made.
+        struct sigaction old_hup{}, standard{};
+        standard.sa_handler = SIG_DFL;
+        sigaction(SIGHUP, &standard, &old_hup);
         sigset_t blocked, before, after;
         sigemptyset(&blocked);
         sigaddset(&blocked, SIGTERM);
@@ -177,13 +181,13 @@ TEST_SUITE("run/process") {
         sigaction(SIGPIPE, nullptr, &now);
         CHECK((now.sa_handler == SIG_IGN));
         // What came to be ignored later, after being told to look again.
-        sigaction(SIGHUP, &ignored, &handled);
+        sigaction(SIGHUP, &ignored, nullptr);
         CHECK(shop.run({"/bin/cat", "/proc/self/status"}).find("SigIgn:\t0000000000000001") !=
               std::string::npos);
         shop.spawner->learn_signals();
         CHECK(shop.run({"/bin/cat", "/proc/self/status"}).find("SigIgn:\t0000000000000000") !=
               std::string::npos);
-        sigaction(SIGHUP, &handled, nullptr);
+        sigaction(SIGHUP, &old_hup, nullptr);
         sigaction(SIGUSR1, &old_usr1, nullptr);
         sigaction(SIGPIPE, &old_pipe, nullptr);
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
