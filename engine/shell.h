@@ -40,6 +40,9 @@ struct ShellConfig {
     SettleTimes settle;
 };
 
+// Errors as they are told: one text each, with place and caret.
+std::vector<std::string> texts_of(const Errors& errors);
+
 class Shell final : public Control, private ChildWatch {
   public:
     Shell(ShellConfig config, Loop& loop, Log& log);

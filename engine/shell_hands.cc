@@ -16,12 +16,6 @@ Error plain(std::string what, std::string hint = "") {
     return {.where = {}, .what = std::move(what), .source = "", .caret = -1, .hint = std::move(hint)};
 }
 
-std::vector<std::string> texts_of(const Errors& errors) {
-    std::vector<std::string> out;
-    for (const Error& error : errors) out.push_back(error.to_string());
-    return out;
-}
-
 }  // namespace
 
 // Conditions hold the numbers of classes, and these are new after a reload. A wait whose class is gone

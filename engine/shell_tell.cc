@@ -24,13 +24,13 @@ std::string kind_text(const Unit& unit) {
     return "by hand";
 }
 
+}  // namespace
+
 std::vector<std::string> texts_of(const Errors& errors) {
     std::vector<std::string> out;
     for (const Error& error : errors) out.push_back(error.to_string());
     return out;
 }
-
-}  // namespace
 
 EngineSnapshot Shell::engine() const {
     EngineSnapshot s;
