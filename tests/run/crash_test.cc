@@ -217,7 +217,9 @@ TEST_SUITE("run/crash") {
             unmarked = 0;
             for (const SavedRun& run : loaded->state.runs) {
                 bool has_mark = loaded->state.marks.contains(run.job);
-                if (run.job % 5 == 0) CHECK_FALSE(has_mark);
+                // What could not be executed took its mark back, unless the child itself was killed
+                // between the two: that counts as run, and was seen in its round (`killed`).
+                if (run.job % 5 == 0) CHECK_FALSE((has_mark && !killed.contains(run.job)));
                 else if (!has_mark) ++unmarked;
             }
         }
