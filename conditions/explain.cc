@@ -16,6 +16,12 @@ std::string age(Time now, Time then) {
     return seconds.count() < 1 ? "just now" : "for " + to_string(seconds);
 }
 
+std::string unsure_why(const Facts& facts, const DeviceFacts& device) {
+    std::string why = "not sure yet";
+    if (facts.in_doubt()) why = "not seen again yet";
+    return device.ready() ? why : why + ", and udev is not done with it";
+}
+
 // Devices of the class that were looked at, in a person's words: those that match and those that do
 // not, with what is wrong about them.
 std::string describe_devices(const DeviceTerm& term, const Facts& facts, Time now, bool want_matching) {
@@ -31,7 +37,7 @@ std::string describe_devices(const DeviceTerm& term, const Facts& facts, Time no
         if (match) {
             out += ", " + age(now, device.since());
         } else {
-            std::string why = unsure ? "not sure yet" : seen_by(term.predicate, device);
+            std::string why = unsure ? unsure_why(facts, device) : seen_by(term.predicate, device);
             if (why.empty()) why = seen_by(term.have, device);
             if (why.empty() && term.state == DeviceState::Bound) why = "no driver bound";
             if (why.empty() && !device.ready()) why = "udev is not done with it";
@@ -57,7 +63,8 @@ std::string seen_devices(const Condition& c, const Facts& facts, Time now, const
     else if (single) out = matching;
     else out = std::to_string(count.known) + ": " + matching;
     if (!others.empty() && (!single || matching.empty())) out += "; not counted: " + others;
-    if (count.open) out += "; coldplug is not complete";
+    if (facts.in_doubt()) out += "; events were lost, and all of sysfs is being looked at again";
+    else if (count.open) out += "; coldplug is not complete";
     return out;
 }
 

@@ -39,8 +39,9 @@ constexpr bool differs(const Generation& a, const Generation& b) {
 
 // A sysfs attribute as it was last read.
 struct AttributeValue {
-    Truth exists = Truth::Unknown;  // Unknown: not read yet
+    Truth exists = Truth::Unknown;  // Unknown: not read yet, or not there yet
     std::string_view text;          // trimmed of the newline at its end
+    bool awaited = false;           // of Unknown: it was looked for, was not there, and may still come
 };
 
 // One device. Views stay valid until the next event.
@@ -78,6 +79,8 @@ class Facts {
     virtual void each_device(ClassId id, std::string_view name, const Visitor& visit) const = 0;
     // From then on a device that is not listed is absent; before, it is unknown.
     virtual bool coldplug_complete() const = 0;
+    // After a loss everything is looked at again; until then nothing is absent, either.
+    virtual bool in_doubt() const { return false; }
     virtual Truth fact(const FactKey& key) const = 0;
 };
 

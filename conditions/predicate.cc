@@ -20,6 +20,7 @@ using Operator = Predicate::Operator;
 struct Value {
     Truth exists = Truth::True;
     std::string_view text;
+    bool awaited = false;
 };
 
 const DeviceFacts* with_driver(const DeviceFacts& device) {
@@ -53,8 +54,10 @@ Value value_of(const Predicate& p, const DeviceFacts& device) {
         case Field::Property: return optional_text(d->property(p.key));
         case Field::Attribute: {
             AttributeValue v = d->attribute(p.key);
-            if (v.exists == Truth::False && p.has_fallback) return {Truth::True, p.fallback};
-            return {v.exists, v.text};
+            // Who says what a missing file counts as does not wait for it to come.
+            bool missing = v.exists == Truth::False || v.awaited;
+            if (missing && p.has_fallback) return {Truth::True, p.fallback};
+            return {v.exists, v.text, v.awaited};
         }
         case Field::Virtual: return {truth_of(d->devpath().starts_with("/devices/virtual/")), {}};
         case Field::Wireless: return {truth_of(d->property("DEVTYPE") == "wlan"), {}};
@@ -187,8 +190,11 @@ std::string seen_by(const Predicate& p, const DeviceFacts& device) {
         Value v = value_of(c, device);
         if (!out.empty()) out += ", ";
         if (c.op == Operator::Flag) out += "not " + field_name(c);
-        else if (v.exists == Truth::Unknown) out += field_name(c) + " not read yet";
-        else if (v.exists == Truth::False) out += "no " + field_name(c);
+        else if (v.exists == Truth::Unknown)
+            out += field_name(c) + (v.awaited ? " is not there yet" : " not read yet");
+        else if (v.exists == Truth::False)
+            out += c.field == Field::Attribute ? field_name(c) + " never appeared, or has gone"
+                                               : "no " + field_name(c);
         else out += field_name(c) + " is " + quoted(v.text);
     });
     return out;

@@ -1,6 +1,10 @@
 // See engine.h.
 #include "engine/engine.h"
 
+#include <utility>
+
+#include "conditions/text.h"
+
 namespace devmux {
 namespace {
 
@@ -11,9 +15,23 @@ constexpr Duration kMoment = std::chrono::seconds(1);
 
 }  // namespace
 
+std::string_view to_string(InDoubt::Why why) {
+    switch (why) {
+        case InDoubt::Why::Overrun: return "the kernel's socket overran";
+        case InDoubt::Why::Truncated: return "an event was cut off";
+        case InDoubt::Why::Malformed: return "an event made no sense";
+        case InDoubt::Why::Udev: return "udev's socket overran";
+        case InDoubt::Why::Resumed: return "the machine was suspended";
+        case InDoubt::Why::Continued: return "devmuxd was stopped and continued";
+        case InDoubt::Why::Switched: return "a source was off";
+    }
+    return "";
+}
+
 Engine::Engine(std::shared_ptr<const Configuration> configuration, std::string kernel_command_line,
-               Time now, SettleTimes settle)
-    : configuration_(std::move(configuration)), world_(configuration_->classes), planner_(world_, now, settle) {
+               Time now, EngineTimes times)
+    : configuration_(std::move(configuration)), world_(configuration_->classes),
+      planner_(world_, now, times.settle), udev_(times.udev), late_(times.late) {
     world_.kernel_command_line = std::move(kernel_command_line);
 }
 
@@ -25,42 +43,90 @@ void Engine::handle(const Event& event, Time now, Actions& actions) {
     std::visit([&](const auto& e) { take(e, now, actions); }, event);
 }
 
+Time Engine::next_deadline() const {
+    return std::min({planner_.next_deadline(), late_.next(), udev_.next(waiting_since())});
+}
+
+std::optional<Time> Engine::waiting_since() const {
+    std::optional<Time> since = planner_.event_waits_since();
+    const auto& waiting = world_.table.waiting();
+    if (!waiting.empty() && (!since || waiting.begin()->first < *since)) since = waiting.begin()->first;
+    return since;
+}
+
+void Engine::look(std::string_view devpath, Duration delay, Actions& actions) {
+    ++counters_.looked;
+    actions.push_back(LookAgain{std::string(devpath), delay});
+}
+
+void Engine::devices_changed(const DeviceEvent* event, Time now, Actions& actions) {
+    for (const DeviceChange& change : changes_)
+        if (change.kind != DeviceChange::Kind::Removed && change.device->awaits_attributes())
+            late_.await(*change.device, now);
+    planner_.devices_changed(changes_, event, now, actions);
+}
+
 void Engine::take(const DeviceEvent& event, Time now, Actions& actions) {
     const Uevent& u = event.uevent;
-    ++counters_.received;
+    ++counters_.received[static_cast<size_t>(event.via)];
     if (u.synthetic) ++counters_.synthetic;
-    auto look = [&](Duration delay) {
-        ++counters_.looked;
-        actions.push_back(LookAgain{std::string(u.devpath), delay});
-    };
-    switch (history_.take(u.seqnum, Level::Seen)) {
+    bool announced = history_.knows(u.seqnum, Level::Seen);
+    switch (history_.take(u.seqnum, event.level())) {
         case Outcome::New: break;
         case Outcome::Duplicate: ++counters_.duplicate; return;
-        case Outcome::Older: ++counters_.late; return look({});
-        case Outcome::Unnumbered: return look({});
+        case Outcome::Older: ++counters_.late; return look(u.devpath, {}, actions);
+        case Outcome::Unnumbered: return look(u.devpath, {}, actions);
     }
     changes_.clear();
-    switch (world_.table.apply(event, now, changes_)) {
+    // udev's copy of what the kernel announced only says that udev is done.
+    bool raises = event.level() == Level::Ready && announced;
+    switch (raises ? world_.table.raise(event, now, changes_) : world_.table.apply(event, now, changes_)) {
         case Effect::Taken: break;
-        case Effect::Ignored: return;
-        case Effect::Look:
-            if (!u.devpath_old.empty()) actions.push_back(LookAgain{std::string(u.devpath_old), {}});
-            return look({});
-        case Effect::Late:
-            ++counters_.late;
-            if (u.action == Action::Remove && knows(u.devpath)) look(kMoment);
-            // A walk was quicker: it says what is, and not that there was this event.
-            if (u.action != Action::Remove && u.action != Action::Add && u.action != Action::Move)
-                planner_.devices_changed(changes_, &event, now, actions);
+        case Effect::Ignored:
+            // A module or a driver: files that are awaited may be there now.
+            if (!u.devpath.starts_with("/devices/")) late_.wake(now);
             return;
+        case Effect::Look:
+            if (!u.devpath_old.empty()) look(u.devpath_old, {}, actions);
+            return look(u.devpath, {}, actions);
+        case Effect::Late: ++counters_.late; return;
+        case Effect::Behind:
+            ++counters_.late;
+            if (u.action == Action::Remove) return look(u.devpath, kMoment, actions);
+            // A walk was quicker: it says what is, and not that there was this event.
+            if (u.action == Action::Add || u.action == Action::Move) return;
+            break;
     }
-    planner_.devices_changed(changes_, &event, now, actions);
+    devices_changed(&event, now, actions);
 }
 
 void Engine::take(const LookedAt& seen, Time now, Actions& actions) {
     changes_.clear();
     world_.table.apply(seen, now, changes_);
-    planner_.devices_changed(changes_, nullptr, now, actions);
+    devices_changed(nullptr, now, actions);
+    auto last = last_looks_.find(seen.devpath);
+    if (last == last_looks_.end()) return;
+    last_looks_.erase(last);
+    const Device* device = world_.table.find(seen.devpath);
+    if (!device) return;
+    if (!device->ready()) {
+        if (counters_.unready++ == 0)
+            actions.push_back(Report{Report::Level::Warning, "", "udev is idle and has said nothing of " +
+                                         printable(seen.devpath) + ": taking it as ready, and the next ones "
+                                         "without a word (status counts them)"});
+        changes_.clear();
+        world_.table.give_up_udev(seen.devpath, now, changes_);
+        devices_changed(nullptr, now, actions);
+    }
+    planner_.give_up_udev(seen.devpath, now, actions);
+}
+
+void Engine::take(const AttributesRead& read, Time now, Actions& actions) {
+    const Device* device = world_.table.find(read.devpath);
+    if (!device) return;
+    changes_.clear();
+    world_.table.apply(read, !late_.may_come(*device, now), now, changes_);
+    devices_changed(nullptr, now, actions);
 }
 
 // One event, however many devices: removes first, then adds, and the conditions are asked at the end.
@@ -73,19 +139,55 @@ void Engine::take(const Snapshot& snapshot, Time now, Actions& actions) {
                : change.kind == DeviceChange::Kind::Removed ? counters_.resync_removes
                                                             : counters_.resync_changes);
     planner_.hold();
-    planner_.devices_changed(changes_, nullptr, now, actions);
+    devices_changed(nullptr, now, actions);
 }
 
-void Engine::take(const CaughtUp&, Time now, Actions& actions) { planner_.caught_up(now, actions); }
+void Engine::take(const CaughtUp&, Time now, Actions& actions) {
+    if (std::exchange(world_.doubted, false)) {
+        ++counters_.resynced;
+        planner_.ask_all();
+    }
+    planner_.caught_up(now, actions);
+}
 
 void Engine::take(const ColdplugComplete&, Time now, Actions& actions) {
     planner_.coldplug_complete(now, actions);
 }
 
-void Engine::take(const EventsLost&, Time, Actions& actions) {
-    ++counters_.lost;
-    actions.push_back(Report{Report::Level::Warning, "",
-                             "events were lost (the kernel's socket overran): looking at all of sysfs again"});
+void Engine::take(const InDoubt& doubt, Time now, Actions& actions) {
+    using Why = InDoubt::Why;
+    ++counters_.doubts;
+    bool lost = doubt.why == Why::Overrun || doubt.why == Why::Truncated || doubt.why == Why::Malformed ||
+                doubt.why == Why::Udev;
+    if (lost) ++counters_.lost;
+    actions.push_back(Report{lost ? Report::Level::Warning : Report::Level::Info, "",
+                             (lost ? "events were lost (" : "events may have been missed (") +
+                                 std::string(to_string(doubt.why)) + "): looking at all of sysfs again"});
+    world_.table.doubt_all();
+    world_.doubted = true;
+    planner_.ask_all();
+    planner_.go_on(now, actions);
+}
+
+void Engine::take(const UdevSeen& udev, Time now, Actions& actions) {
+    udev_.seen(udev, now);
+    await_udev(now, actions);
+    if (udev.presence != UdevPresence::Running || !udev.idle) return;
+    // It is idle: whoever still waits has been forgotten, unless its word was lost on the way.
+    for (const auto& [since, devpath] : world_.table.waiting()) {
+        if (since + udev_.patience() > now) break;
+        if (last_looks_.insert(devpath).second) look(devpath, {}, actions);
+    }
+    for (const std::string& devpath : planner_.events_waiting_since(now - udev_.patience()))
+        if (last_looks_.insert(devpath).second) look(devpath, {}, actions);
+}
+
+void Engine::await_udev(Time now, Actions& actions) {
+    if (udev_.awaits() == world_.table.awaits_udev()) return;
+    changes_.clear();
+    world_.table.await_udev(udev_.awaits(), now, changes_);
+    devices_changed(nullptr, now, actions);
+    if (!udev_.awaits()) planner_.give_up_udev("", now, actions);
 }
 
 void Engine::take(const ModulesSeen& modules, Time now, Actions& actions) {
@@ -104,6 +206,18 @@ void Engine::take(const JobEnded& end, Time now, Actions& actions) {
 }
 
 void Engine::take(const DeadlineReached&, Time now, Actions& actions) {
+    for (const Device* device : late_.due(world_.table, now))
+        actions.push_back(ReadAttributes{std::string(device->devpath()), std::string(device->subsystem())});
+    switch (udev_.poll(waiting_since(), now)) {
+        case UdevWait::Answer::Nothing: break;
+        case UdevWait::Answer::Ask: actions.push_back(LookAtUdev{}); break;
+        case UdevWait::Answer::GiveUp:
+            actions.push_back(Report{Report::Level::Warning, "",
+                                     "udevd is installed and does not run: taking devices as ready when the "
+                                     "kernel announces them"});
+            await_udev(now, actions);
+            break;
+    }
     planner_.deadline(now, actions);
 }
 

@@ -45,36 +45,53 @@ std::optional<Error> Shell::start() {
     if (!config_.dry_run)
         if (auto error = open_runtime(saved)) return error;
     // Listen first: what happens while units are loaded and sysfs is walked waits in the socket.
-    if (config_.kernel) {
-        auto fd = NetlinkSource::open_uevent_socket(config_.receive_buffer);
-        if (!fd) return fd.error();
-        netlink_.emplace(*fd);
-    }
+    if (config_.sources.kernel)
+        if (auto error = open_source(Transport::Kernel)) return error;
+    if (config_.sources.hotplug)
+        if (auto error = open_source(Transport::Hotplug)) return error;
     configuration_ = std::make_shared<const Configuration>(load_configuration(config_.dirs, Trust::Require));
     needs_ = configuration_->needs;
     report_configuration();
     engine_ = std::make_unique<Engine>(configuration_, read_line(config_.proc + "/cmdline"), started_,
-                                       config_.settle);
+                                       config_.times);
+    SysfsReader::RecordsMaker records = [sysfs = config_.sysfs, ask = ask_records_] {
+        auto database = std::make_shared<UdevDatabase>(sysfs);
+        return [database, ask](std::string_view devpath) {
+            return *ask ? database->record(devpath) : std::nullopt;
+        };
+    };
+    reader_.emplace(config_.sysfs, std::move(records), SysfsReader::Limits{});
+    reader_->need(needs_);
+    loop_.on_readable(reader_->fd(), "sysfs", Loop::Priority::Events, [this] {
+        on_answers();
+        turn_ended();
+    });
+    if (auto resume = ResumeWatch::open()) {
+        resume_.emplace(std::move(*resume));
+        loop_.on_readable(resume_->fd(), "resume", Loop::Priority::Events, [this] {
+            if (resume_->slept() != Duration{}) doubt(InDoubt::Why::Resumed);
+            turn_ended();
+        });
+    } else {
+        report(resume.error(), Report::Level::Warning);
+    }
     files_.emplace(config_.root.empty() ? "/" : config_.root, config_.proc + "/self/mountinfo");
     loop_.on_deadline([this] { on_deadline(); });
     loop_.on_readable(files_->fd(), "files", Loop::Priority::Files, [this] {
-        for (const FileSeen& seen : files_->take()) feed(seen);
+        for (const FileSeen& seen : files_->take()) {
+            if (seen.path == config_.udev_run + "/control") feed(look_at_udev());
+            feed(seen);
+        }
         turn_ended();
     });
     actions_.clear();
     engine_->start(saved, started_, actions_);
     for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
     watch_files();
-    if (config_.coldplug) walk();
-    if (netlink_) {
-        loop_.on_readable(netlink_->fd(), "kernel", Loop::Priority::Events, [this] {
-            on_netlink();
-            turn_ended();
-        });
-        on_netlink();
-    } else {
-        complete_coldplug();
-    }
+    UdevSeen udev = look_at_udev();
+    if (udev.presence == UdevPresence::Installed) open_monitor();
+    feed(udev);
+    if (config_.sources.coldplug) walk();
     turn_ended();
     return std::nullopt;
 }
@@ -135,8 +152,11 @@ void Shell::carry_out(const PlanAction& action) {
         void operator()(const RunJob& job) const { shell.run(job); }
         void operator()(const AdoptJob& job) const { shell.adopt(job); }
         void operator()(const LookAgain& again) const {
-            shell.looks_.emplace(Loop::now() + again.delay, again.devpath);
+            if (again.delay == Duration{}) shell.reader_->look(again.devpath);
+            else shell.looks_.emplace(Loop::now() + again.delay, again.devpath);
         }
+        void operator()(const ReadAttributes& read) const { shell.read_attributes(read.devpath, read.subsystem); }
+        void operator()(const LookAtUdev&) const { shell.pending_.emplace_back(shell.look_at_udev()); }
         void operator()(const LookAtModules&) const {
             shell.pending_.emplace_back(ModulesSeen{module_is_loading(shell.config_.proc + "/modules")});
         }
@@ -191,6 +211,7 @@ void Shell::print_output(const std::vector<OutputLine>& lines) {
 
 void Shell::watch_files() {
     std::set<std::string> paths(asked_files_.begin(), asked_files_.end());
+    if (config_.sources.udev) paths.insert(config_.udev_run + "/control");
     for (const FactKey& fact : engine_->planner().conditions_index().facts(FactKind::File)) paths.insert(fact.name);
     for (const auto& [ticket, wait] : truth_waits_)
         each_leaf(wait.condition, [&](const Condition& leaf) {
@@ -208,15 +229,14 @@ void Shell::watch_files() {
 void Shell::ask_for(const Condition& condition) {
     AttributeNeeds more = *needs_;
     if (!add_needs(condition, *configuration_->classes, more)) return;
-    needs_ = std::make_shared<const AttributeNeeds>(std::move(more));
-    walk_again();
+    use_needs(std::make_shared<const AttributeNeeds>(std::move(more)));
 }
 
-// For what was asked for since the last walk. The socket is read at once: nothing is evaluated before.
-void Shell::walk_again() {
-    if (!config_.coldplug) return;
-    walk();
-    if (netlink_) on_netlink();
+// What only now is asked for was never read: everything is looked at once more.
+void Shell::use_needs(std::shared_ptr<const AttributeNeeds> needs) {
+    needs_ = std::move(needs);
+    reader_->need(needs_);
+    if (config_.sources.coldplug) walk();
 }
 
 void Shell::on_deadline() {
@@ -224,14 +244,15 @@ void Shell::on_deadline() {
     while (!looks_.empty() && looks_.begin()->first <= now) {
         std::string devpath = std::move(looks_.begin()->second);
         looks_.erase(looks_.begin());
-        look(devpath);
+        reader_->look(std::move(devpath));
     }
     if (complete_due_ <= now) complete_coldplug();
     if (resync_due_ <= now) {
         resync_due_ = kNever;
-        walk();
-        if (netlink_) on_netlink();
+        if (auto why = std::exchange(resync_why_, std::nullopt)) doubt(*why);
+        else walk();
     }
+    if (udev_due_ <= now) feed(look_at_udev());
     feed(DeadlineReached{});
     turn_ended();
 }
@@ -240,7 +261,7 @@ void Shell::turn_ended() {
     if (std::exchange(moved_, false) || waits_due_ <= Loop::now()) look_at_waits();
     if (journal_ && journal_->wants_compaction())
         if (auto error = journal_->compact()) report(*error, Report::Level::Warning);
-    Time due = std::min({engine_->next_deadline(), complete_due_, waits_due_, resync_due_});
+    Time due = std::min({engine_->next_deadline(), complete_due_, waits_due_, resync_due_, udev_due_});
     if (!looks_.empty()) due = std::min(due, looks_.begin()->first);
     loop_.set_deadline(due);
 }

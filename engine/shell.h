@@ -3,6 +3,8 @@
 // the runner, the journal, the log and the bus.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <deque>
 #include <map>
 #include <memory>
@@ -10,8 +12,12 @@
 
 #include "engine/engine.h"
 #include "engine/intake/files.h"
+#include "engine/intake/hotplug.h"
 #include "engine/intake/netlink.h"
+#include "engine/intake/resume.h"
 #include "engine/intake/sysfs.h"
+#include "engine/intake/sysfs_reader.h"
+#include "engine/intake/udev.h"
 #include "engine/loop.h"
 #include "engine/model/configuration.h"
 #include "engine/run/journal.h"
@@ -20,25 +26,12 @@
 #include "engine/run/runtime_dir.h"
 #include "engine/run/saved_state.h"
 #include "engine/run/unit_log.h"
+#include "engine/shell_config.h"
 #include "engine/status/bus.h"
 #include "engine/status/control.h"
 #include "engine/status/log.h"
 
 namespace devmux {
-
-struct ShellConfig {
-    std::string version;
-    std::string root;         // "" = the machine's own; init scripts and file facts are below it
-    std::string sysfs;        // where sysfs and procfs are mounted
-    std::string proc;
-    std::string runtime_dir;
-    ConfigurationDirs dirs;
-    bool dry_run = false;     // say what would be run, run nothing, write nothing
-    bool kernel = true;       // sources of events; what is switched off is told by status
-    bool coldplug = true;
-    int receive_buffer = 128 << 20;  // bytes; the kernel charges only what is queued
-    SettleTimes settle;
-};
 
 // Errors as they are told: one text each, with place and caret.
 std::vector<std::string> texts_of(const Errors& errors);
@@ -50,6 +43,8 @@ class Shell final : public Control, private ChildWatch {
 
     // Listens, loads, walks. The error says why the engine cannot run at all.
     std::optional<Error> start();
+    // What is known may be out of date (SIGCONT, resume, loss): it is unknown until sysfs was walked.
+    void doubt(InDoubt::Why why);
 
     // Control
     EngineSnapshot engine() const override;
@@ -62,6 +57,7 @@ class Shell final : public Control, private ChildWatch {
     std::optional<Error> stop(const std::string& unit) override;
     std::optional<Error> reset(const std::string& unit, bool latch) override;
     ReloadSnapshot reload() override;
+    std::optional<Error> set_source(const std::string& name, bool on) override;
     Ticket when_at_rest(const std::string& unit, std::function<void(const UnitSnapshot&)> tell) override;
     Result<Ticket> when_true(const std::string& condition, std::function<void()> tell) override;
     void cancel(Ticket ticket) override;
@@ -81,20 +77,37 @@ class Shell final : public Control, private ChildWatch {
     void print_output(const std::vector<OutputLine>& lines);
     void watch_files();
     void ask_for(const Condition& condition);
+    void use_needs(std::shared_ptr<const AttributeNeeds> needs);
     void watch(int pidfd, JobId job) override;
     void unwatch(int pidfd, JobId job) override;
 
+    // shell_sources.cc: the sockets that events come from
+    std::optional<Error> open_source(Transport via);
+    void close_source(Transport via);
+    void open_monitor();
+    bool next(Transport via, Received& received);
+    bool is_open(Transport via) const;
+    void read_source(Transport via);
+    void read_all();
+    void read_kernel_empty();
+    bool take(Transport via, const Received& received);
+    void source_empty(Transport via);
+
     // shell_devices.cc: what the machine says
-    void on_netlink();
-    void take_message(std::string_view bytes);
+    void take_message(std::string_view bytes, Transport via);
     Standing standing_for(const Uevent& uevent) const;
-    void feed_ancestors(std::string_view devpath);
-    void look(const std::string& devpath);
+    void read_attributes(std::string_view devpath, std::string_view subsystem);
+    void on_answers();
+    void take(AttributesRead& read);
+    void take(DeviceLooked& looked);
+    void take(Walked& walked);
+    void take(const ReadStuck& stuck);
     void walk();
     void caught_up();
-    void walk_again();
+    void may_be_complete();
     void complete_coldplug();
     bool numbers_are_in() const;
+    UdevSeen look_at_udev();
 
     // shell_tell.cc: what people ask
     UnitSnapshot describe(const Managed& managed, bool explain) const;
@@ -102,6 +115,7 @@ class Shell final : public Control, private ChildWatch {
     std::optional<Error> by_hand(HandRequest request);
     void look_at_waits();
     void read_waits_again();
+    bool waits_for_file(const Condition& condition) const;
 
     ShellConfig config_;
     Loop& loop_;
@@ -115,13 +129,24 @@ class Shell final : public Control, private ChildWatch {
 
     // Intake
     Sysfs sysfs_;
+    std::optional<SysfsReader> reader_;
     std::optional<NetlinkSource> netlink_;
+    std::optional<UdevMonitor> monitor_;
+    std::optional<HotplugSocket> hotplug_;
+    std::optional<ResumeWatch> resume_;
     std::optional<FileWatch> files_;
     std::multimap<Time, std::string> looks_;  // devpaths to look at again, and when
-    bool overrun_ = false;
+    std::shared_ptr<std::atomic<bool>> ask_records_ = std::make_shared<std::atomic<bool>>(false);
+    std::array<std::optional<InDoubt::Why>, 3> lost_;  // by Transport: until it is read empty
+    std::set<Transport> behind_;  // a walk was made, and these were not read empty since
+    uint64_t doubted_at_ = 0;     // uevent_seqnum: a walk that began before proves nothing
     bool walked_ = false;
-    bool behind_ = false;         // a walk was made, and the socket not read empty since
+    bool walking_ = false;
+    bool owed_ = false;           // a walk was taken in, and CaughtUp not yet
     Time resync_due_ = kNever;    // a walk that failed, or an event that made no sense: look again
+    std::optional<InDoubt::Why> resync_why_;
+    Time udev_due_ = kNever;      // udevd's control socket is there, and nobody listens yet
+    UdevPresence udev_ = UdevPresence::Absent;
     uint64_t walk_began_ = 0, walk_ended_ = 0;  // uevent_seqnum
     Time complete_due_ = kNever;  // numbers that are still missing then were somebody else's
     uint64_t refused_ = 0, malformed_ = 0, unsaved_ = 0;

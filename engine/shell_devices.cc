@@ -1,4 +1,5 @@
-// What the machine says: the kernel's socket, sysfs, and when the first picture of it is complete.
+// What the machine says: events taken in, sysfs read beside the loop, and when the first picture of it
+// is complete.
 #include "conditions/text.h"
 #include "engine/intake/coldplug.h"
 #include "engine/intake/uevent.h"
@@ -6,14 +7,10 @@
 #include "engine/shell.h"
 
 #include <bit>
-#include <charconv>
-#include <fstream>
 
 namespace devmux {
 namespace {
 
-// Messages of one turn of the loop: then jobs that ended are looked at before more are begun.
-constexpr int kMessagesPerTurn = 64;
 // Before sysfs is walked again: after a walk that failed, or an event that made no sense.
 constexpr Duration kMoment = std::chrono::seconds(1);
 // How long to wait for numbers that were given out before the walk ended and did not come.
@@ -21,120 +18,124 @@ constexpr Duration kStragglers = std::chrono::milliseconds(100);
 // Numbers that are looked for one by one; a longer gap is somebody else's for certain.
 constexpr uint64_t kNumbersLookedFor = 65536;
 
-// Of a message that may repeat without end: the 1st, 2nd, 4th, 8th … are told.
-bool worth_telling(uint64_t count) { return std::has_single_bit(count); }
-
-uint64_t number_in(const std::string& path) {
-    std::ifstream file(path);
-    uint64_t number = 0;
-    file >> number;
-    return number;
-}
-
 }  // namespace
 
-void Shell::on_netlink() {
-    Received received;
-    for (int i = 0; i < kMessagesPerTurn; ++i) {
-        if (netlink_->next(received)) {
-            switch (received.kind) {
-                case Received::Kind::Message: take_message(received.message); continue;
-                case Received::Kind::Overrun: overrun_ = true; continue;
-                case Received::Kind::Truncated:
-                    overrun_ = true;
-                    report(Report::Level::Warning, "", received.why);
-                    continue;
-                case Received::Kind::Refused:
-                    if (worth_telling(++refused_))
-                        report(Report::Level::Warning, "", "an event that is not the kernel's was refused: " +
-                                   received.why + " (" + std::to_string(refused_) + " so far)");
-                    continue;
-                case Received::Kind::Failed:
-                case Received::Kind::Empty: break;
-            }
-        }
-        if (received.kind == Received::Kind::Failed) {
-            report(Report::Level::Error, "", "the kernel's socket failed: " + received.why +
-                                                 "; devices are no longer seen: restart devmuxd");
-            loop_.forget(netlink_->fd());
-            return;
-        }
-        // Read empty.
-        if (std::exchange(overrun_, false)) {
-            feed(EventsLost{});
-            walk();
-            continue;
-        }
-        if (behind_) caught_up();
-        if (walked_ && !engine_->world().coldplug && complete_due_ == kNever) {
-            if (numbers_are_in()) complete_coldplug();
-            else complete_due_ = Loop::now() + kStragglers;
-        }
-        return;
-    }
-    loop_.once_more([this] {
-        on_netlink();
-        turn_ended();
-    });
-}
-
-void Shell::take_message(std::string_view bytes) {
+void Shell::take_message(std::string_view bytes, Transport via) {
     auto uevent = parse_uevent(bytes);
     if (!uevent) {
-        if (worth_telling(++malformed_))
-            report(Report::Level::Warning, "", "an event of the kernel's makes no sense: " +
-                       uevent.error().to_string() + " (" + std::to_string(malformed_) + " so far)");
-        // Whatever it meant is lost; sysfs knows. Once a second is enough.
+        // Of a message that may repeat without end the 1st, 2nd, 4th, 8th … are told.
+        if (std::has_single_bit(++malformed_))
+            report(Report::Level::Warning, "", "an event of the source " + std::string(to_string(via)) +
+                       " makes no sense: " + uevent.error().to_string() + " (" + std::to_string(malformed_) +
+                       " so far)");
+        // Whatever the kernel meant is lost; sysfs knows. Once a second is enough.
+        if (via != Transport::Kernel) return;
         resync_due_ = std::min(resync_due_, Loop::now() + kMoment);
+        resync_why_ = InDoubt::Why::Malformed;
         return;
     }
-    if (!uevent->synthetic && uevent->action == Action::Add && !engine_->knows(uevent->devpath))
-        feed_ancestors(uevent->devpath);
-    feed(DeviceEvent{*uevent, standing_for(*uevent)});
+    // Who speaks for udev is up.
+    if (via == Transport::Udev && udev_ != UdevPresence::Running) feed(look_at_udev());
+    Standing standing = standing_for(*uevent);
+    feed(DeviceEvent{*uevent, standing, via});
+    if (uevent->action == Action::Remove) return;
+    if (standing.orphan) reader_->look(std::string(uevent->devpath));
+    else read_attributes(uevent->devpath, uevent->subsystem);
 }
 
-// What has to be looked up for this event: the identity of what is new, and the attributes that some
-// unit or class asks for. For most events that is nothing, and costs nothing.
+// What has to be looked up for this event: the identity of what is new. By asking the directory alone,
+// which no driver can delay.
 Standing Shell::standing_for(const Uevent& uevent) const {
-    auto names = needs_->for_subsystem(uevent.subsystem);
-    bool remove = uevent.action == Action::Remove;
-    bool identity = uevent.action == Action::Add && !uevent.synthetic;
-    if (remove && uevent.synthetic) return sysfs_.standing(uevent.devpath, {}, uevent.block);
-    if (remove || (!identity && names.empty())) return {};
-    return sysfs_.standing(uevent.devpath, names, uevent.block);
+    if (uevent.action == Action::Remove)
+        return uevent.synthetic ? sysfs_.standing(uevent.devpath, {}, uevent.block) : Standing{};
+    bool known = engine_->knows(uevent.devpath);
+    if (uevent.synthetic || (known && uevent.action != Action::Add)) return {};
+    Standing standing = sysfs_.standing(uevent.devpath, {}, uevent.block);
+    if (walked_ && !known)
+        standing.orphan = has_unknown_ancestor(sysfs_, uevent.devpath,
+                                               [this](std::string_view path) { return engine_->knows(path); });
+    return standing;
 }
 
-void Shell::feed_ancestors(std::string_view devpath) {
-    auto known = [this](std::string_view path) { return engine_->knows(path); };
-    for (FoundDevice& found : unknown_ancestors(sysfs_, *needs_, devpath, known)) {
-        std::string path = found.devpath;
-        feed(LookedAt{std::move(path), std::move(found)});
+// Those that some unit or class asks for. For most events that is nothing, and costs nothing.
+void Shell::read_attributes(std::string_view devpath, std::string_view subsystem) {
+    if (!needs_->for_subsystem(subsystem).empty() && engine_->knows(devpath))
+        reader_->read_attributes(std::string(devpath), subsystem);
+}
+
+void Shell::on_answers() {
+    for (ReadAnswer& answer : reader_->take())
+        std::visit([this](auto& a) { take(a); }, answer);
+}
+
+void Shell::take(AttributesRead& read) { feed(read); }
+
+void Shell::take(DeviceLooked& looked) {
+    for (FoundDevice& found : looked.ancestors) {
+        if (engine_->knows(found.devpath)) continue;
+        std::string devpath = found.devpath;
+        feed(LookedAt{std::move(devpath), std::move(found), looked.look.seqnum});
     }
+    feed(looked.look);
 }
 
-void Shell::look(const std::string& devpath) {
-    auto found = sysfs_.read(devpath, *needs_);
-    if (found) feed_ancestors(devpath);
-    feed(LookedAt{devpath, std::move(found)});
+void Shell::take(const ReadStuck& stuck) {
+    report(stuck.over ? Report::Level::Info : Report::Level::Warning, "", stuck.what);
 }
 
 void Shell::walk() {
-    auto snapshot = walk_sysfs(sysfs_, *needs_);
-    if (!snapshot) {
-        report(snapshot.error(), Report::Level::Error);
+    walking_ = true;
+    reader_->walk();
+}
+
+void Shell::take(Walked& walked) {
+    walking_ = false;
+    if (!walked.snapshot) {
+        report(walked.snapshot.error(), Report::Level::Error);
         resync_due_ = std::min(resync_due_, Loop::now() + kMoment);
         return;
     }
-    walk_began_ = snapshot->seqnum;
-    walk_ended_ = number_in(config_.sysfs + "/kernel/uevent_seqnum");
-    feed(*snapshot);
-    walked_ = behind_ = true;
-    if (!netlink_) caught_up();
+    const Snapshot& snapshot = *walked.snapshot;
+    // It began before events were lost: another one follows.
+    if (snapshot.seqnum < doubted_at_) {
+        walking_ = true;
+        return;
+    }
+    walk_began_ = snapshot.seqnum;
+    walk_ended_ = walked.ended_at;
+    feed(snapshot);
+    walked_ = true;
+    owed_ = true;
+    for (Transport via : {Transport::Kernel, Transport::Udev, Transport::Hotplug})
+        if (is_open(via)) behind_.insert(via);
+    read_all();
+    if (behind_.empty()) caught_up();
 }
 
+// The events that waited behind a walk are in: now the picture is one that was.
 void Shell::caught_up() {
-    behind_ = false;
+    if (!std::exchange(owed_, false)) return;
     feed(CaughtUp{});
+    may_be_complete();
+}
+
+void Shell::may_be_complete() {
+    if (!walked_ || owed_ || walking_ || engine_->world().coldplug || complete_due_ != kNever) return;
+    if (!netlink_ || numbers_are_in()) complete_coldplug();
+    else complete_due_ = Loop::now() + kStragglers;
+}
+
+void Shell::doubt(InDoubt::Why why) {
+    if (!config_.sources.coldplug) {
+        report(Report::Level::Error, "", "events may be lost (" + std::string(to_string(why)) +
+                                             "), and the source coldplug is off: what became of devices is not known");
+        return;
+    }
+    doubted_at_ = newest_event(sysfs_);
+    behind_.clear();
+    owed_ = false;
+    feed(InDoubt{why});
+    walk();
 }
 
 // Every number that was given out while we walked has reached us. Those that do not come were for
@@ -148,11 +149,29 @@ bool Shell::numbers_are_in() const {
 
 void Shell::complete_coldplug() {
     complete_due_ = kNever;
-    if (!walked_) return;
+    if (owed_ || walking_) return;
     feed(ColdplugComplete{});
     report(Report::Level::Info, "", "coldplug is complete: " + std::to_string(engine_->world().table.size()) +
                                         " devices");
     give_back_memory();
+}
+
+// Asked at the start, when its control socket comes or goes, when somebody speaks for it, and when
+// devices wait for too long.
+UdevSeen Shell::look_at_udev() {
+    UdevSeen seen;
+    if (config_.sources.udev)
+        seen = devmux::look_at_udev({config_.root, config_.udev_run, config_.proc + "/net/unix"});
+    UdevPresence before = std::exchange(udev_, seen.presence);
+    if (seen.presence == UdevPresence::Running && before != seen.presence) {
+        if (!monitor_ || !monitor_->hears()) open_monitor();
+        // What it has processed before we heard it is in its database.
+        if (walked_) walk();
+    }
+    // Its socket is there before it listens.
+    udev_due_ = seen.presence == UdevPresence::Installed && Loop::now() < started_ + std::chrono::minutes(2)
+                    ? Loop::now() + kMoment : kNever;
+    return seen;
 }
 
 }  // namespace devmux

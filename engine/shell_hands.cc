@@ -37,6 +37,16 @@ void Shell::read_waits_again() {
     for (const auto& [ticket, wait] : waits) ask_for(wait.condition);
 }
 
+// A file whose answer has not come yet.
+bool Shell::waits_for_file(const Condition& condition) const {
+    bool waits = false;
+    each_leaf(condition, [&](const Condition& leaf) {
+        waits |= leaf.kind == Condition::Kind::Fact && leaf.fact.kind == FactKind::File &&
+                 !engine_->world().files.contains(leaf.fact.name);
+    });
+    return waits;
+}
+
 Result<EvalSnapshot> Shell::eval(const std::string& text) {
     auto condition = parse_condition(text, *configuration_->classes);
     if (!condition) return condition.error();
@@ -57,6 +67,7 @@ Result<EvalSnapshot> Shell::eval(const std::string& text) {
     Memory memory;
     s.truth = evaluate(*condition, engine_->world(), Loop::now(), memory).truth;
     s.explanation = explain(*condition, engine_->world(), *configuration_->classes, Loop::now(), {});
+    s.reading = s.truth == Truth::Unknown && (walking_ || new_file || waits_for_file(*condition));
     return s;
 }
 
@@ -102,12 +113,10 @@ ReloadSnapshot Shell::reload() {
     for (const auto& [name, errors] : fresh->broken)
         for (const std::string& text : texts_of(errors)) s.errors.push_back(text);
     configuration_ = fresh;
-    needs_ = configuration_->needs;
     report_configuration();
     feed(NewConfiguration{configuration_});
+    use_needs(configuration_->needs);
     read_waits_again();
-    // Attributes that only the new units ask for were never read: look at everything once.
-    walk_again();
     watch_files();
     turn_ended();
     return s;

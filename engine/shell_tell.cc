@@ -41,17 +41,36 @@ EngineSnapshot Shell::engine() const {
     s.settled = engine_->world().settled;
     s.devices = engine_->world().table.size();
     s.uptime = Loop::now() - started_;
-    s.counters = {{"received", c.received}, {"synthetic", c.synthetic}, {"duplicate", c.duplicate},
-                  {"late", c.late}, {"looked", c.looked}, {"lost", c.lost}, {"refused", refused_},
+    auto received = [&](Transport via) { return c.received[static_cast<size_t>(via)]; };
+    uint64_t kernel = received(Transport::Kernel), udev = received(Transport::Udev),
+             hotplug = received(Transport::Hotplug);
+    s.counters = {{"received", kernel + udev + hotplug}, {"received_kernel", kernel}, {"received_udev", udev},
+                  {"received_hotplug", hotplug}, {"synthetic", c.synthetic}, {"duplicate", c.duplicate},
+                  {"late", c.late}, {"looked", c.looked}, {"lost", c.lost}, {"doubts", c.doubts},
+                  {"resyncs", c.resynced}, {"unready", c.unready}, {"refused", refused_},
                   {"malformed", malformed_}, {"resync_adds", c.resync_adds},
                   {"resync_removes", c.resync_removes}, {"resync_changes", c.resync_changes},
                   {"dropped_runs", engine_->planner().event_runs().dropped()}, {"unsaved", unsaved_}};
     for (const UnitSnapshot& unit : units()) ++s.units[unit.state];
-    if (config_.kernel) s.sources.emplace_back("kernel");
-    if (config_.coldplug) s.sources.emplace_back("coldplug");
+    s.udev = udev_ == UdevPresence::Running ? "running" : udev_ == UdevPresence::Installed ? "down" : "absent";
+    s.waiting_for_udev = engine_->world().table.waiting().size();
+    s.in_doubt = engine_->world().doubted;
     s.errors = texts_of(configuration_->errors);
-    if (!config_.kernel) s.errors.emplace_back("the source kernel is off: what is plugged in from now on is not seen");
-    if (!config_.coldplug) s.errors.emplace_back("the source coldplug is off: what was there at the start is not seen");
+    struct Source {
+        const char* name;
+        bool on;
+        const char* lost;
+    };
+    const Sources& on = config_.sources;
+    for (const Source& source : {Source{"kernel", on.kernel, "what the kernel announces is not heard"},
+                                 Source{"udev", on.udev, "devices count as ready when the kernel announces "
+                                                         "them, and have no properties of udev's"},
+                                 Source{"hotplug", on.hotplug, "what devmux-hotplug sends is not heard"},
+                                 Source{"coldplug", on.coldplug, "what was there at the start is not seen, and "
+                                                                 "what was lost is not found again"}}) {
+        if (source.on) s.sources.emplace_back(source.name);
+        else s.errors.push_back(std::string("the source ") + source.name + " is off: " + source.lost);
+    }
     return s;
 }
 
@@ -152,6 +171,8 @@ Result<std::vector<DeviceSnapshot>> Shell::devices(const std::string& class_name
             block.remove_prefix(std::min(end + 1, block.size()));
         }
         for (const Attribute& a : d.attributes()) s.attributes[a.name] = a.text;
+        s.level = d.ready() ? "ready" : "seen";
+        s.in_doubt = d.in_doubt();
         s.since = now - d.since();
         out.push_back(std::move(s));
     };

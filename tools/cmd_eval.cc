@@ -8,12 +8,12 @@ namespace devmux {
 
 namespace {
 
-bool waits_for_file(const Json& eval) {
-    if (eval.at("truth") != "unknown") return false;
-    for (const Json& leaf : eval.at("missing"))
-        if (leaf.at("truth") == "unknown" && leaf.at("text").get<std::string>().starts_with("file ")) return true;
-    return false;
-}
+// What nobody has asked for yet is read beside the daemon's loop and known some milliseconds later; a
+// driver that does not answer is not waited for.
+constexpr int kAskAgain = 50;
+constexpr unsigned kMoment = 20'000;  // µs
+
+bool is_reading(const Json& eval) { return eval.at("truth") == "unknown" && eval.at("reading").get<bool>(); }
 
 }  // namespace
 
@@ -29,9 +29,8 @@ void add_eval(CLI::App& app, Commands& commands) {
         {sub, [words](const Session& session) {
              Client client(session.runtime_dir);
              Reply eval = client.call("Eval", {sentence(*words)});
-             // A file that nobody has asked for yet is answered some milliseconds later.
-             for (int i = 0; i < 10 && eval && waits_for_file(eval.value); ++i) {
-                 usleep(20'000);
+             for (int i = 0; i < kAskAgain && eval && is_reading(eval.value); ++i) {
+                 usleep(kMoment);
                  eval = client.call("Eval", {sentence(*words)});
              }
              if (!eval) return report(eval);

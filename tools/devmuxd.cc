@@ -1,5 +1,6 @@
 // devmuxd: the daemon. Options, the real machine's paths, and nothing else; engine/engine.h is the
 // file to read first.
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ bool stderr_is_journal() {
 struct Options {
     bool foreground = false, dry_run = false;
     std::vector<std::string> units;
-    std::string root, runtime_dir = "/run/devmux", sources = "kernel,coldplug", color = "auto";
+    std::string root, runtime_dir = "/run/devmux", sources = "kernel,udev,hotplug,coldplug", color = "auto";
 };
 
 int run(const Options& options) {
@@ -41,9 +42,13 @@ int run(const Options& options) {
     if (options.units.empty())
         for (const std::string& dir : default_unit_dirs()) config.dirs.units.push_back(config.root + dir);
     config.dry_run = options.dry_run;
-    config.kernel = options.sources.find("kernel") != std::string::npos;
-    config.coldplug = options.sources.find("coldplug") != std::string::npos;
+    config.udev_run = "/run/udev";
+    auto on = [&](const char* source) { return options.sources.find(source) != std::string::npos; };
+    config.sources = {.kernel = on("kernel"), .udev = on("udev"), .hotplug = on("hotplug"),
+                      .coldplug = on("coldplug")};
 
+    // One heap for the few threads that read: what they free is given back.
+    mallopt(M_ARENA_MAX, 1);
     bool terminal = isatty(STDERR_FILENO) == 1 && !std::getenv("NO_COLOR");
     bool journal = stderr_is_journal();
     Log log(STDERR_FILENO, {.color = options.color == "always" || (options.color == "auto" && terminal),
@@ -54,6 +59,8 @@ int run(const Options& options) {
     // A signal ends the daemon and nothing that it started: services run on.
     for (int signo : {SIGTERM, SIGINT}) loop.on_signal(signo, [&] { loop.exit(kFine); });
     loop.on_signal(SIGHUP, [&] { shell.reload(); });
+    // It was stopped: what happened meanwhile may not have fitted into the sockets.
+    loop.on_signal(SIGCONT, [&] { shell.doubt(InDoubt::Why::Continued); });
     if (auto error = shell.start()) {
         fprintf(stderr, "devmuxd: %s\n", error->to_string().c_str());
         return kFailed;
@@ -76,7 +83,7 @@ int main_of(int argc, char** argv) {
     app.add_option("--root", options.root, "folder that units, init scripts and file facts are below")
         ->type_name("DIR")
         ->check(CLI::ExistingDirectory);
-    app.add_option("--sources", options.sources, "where events come from: kernel, coldplug")
+    app.add_option("--sources", options.sources, "where events come from: kernel, udev, hotplug, coldplug")
         ->type_name("LIST")
         ->capture_default_str();
     app.add_flag("--dry-run", options.dry_run, "say what would be run; run nothing, write nothing");
@@ -91,8 +98,9 @@ int main_of(int argc, char** argv) {
         for (size_t at = 0; at <= rest.size();) {
             size_t comma = std::min(rest.find(',', at), rest.size());
             std::string source = rest.substr(at, comma - at);
-            if (source != "kernel" && source != "coldplug")
-                throw CLI::ValidationError("--sources", "\"" + source + "\" is no source: kernel, coldplug");
+            if (source != "kernel" && source != "udev" && source != "hotplug" && source != "coldplug")
+                throw CLI::ValidationError("--sources", "\"" + source +
+                                                            "\" is no source: kernel, udev, hotplug, coldplug");
             at = comma + 1;
         }
     } catch (const CLI::ParseError& e) {

@@ -23,30 +23,23 @@ std::string subsystem_of(const TracedDevice& device) {
     return std::string(find_in(joined(device.variables), "SUBSYSTEM").value_or(""));
 }
 
-Standing standing_of(const TracedDevice& device, uint64_t inode) {
-    Standing standing;
-    standing.exists = standing.device = true;
-    standing.generation.inode = inode;
-    standing.attributes = device.attributes;
-    return standing;
-}
-
 }  // namespace
 
 Simulation::Simulation(std::shared_ptr<const Configuration> configuration, std::string kernel_command_line,
-                       SettleTimes settle)
+                       EngineTimes times)
     : configuration_(std::move(configuration)), kernel_command_line_(std::move(kernel_command_line)),
-      settle_(settle) {
+      times_(times) {
     journal_ = text_of({}, kBootId);
 }
 
 void Simulation::start() {
     StateReader reader(kBootId);
     reader.feed(journal_);
-    engine_ = std::make_unique<Engine>(configuration_, kernel_command_line_, now_, settle_);
+    engine_ = std::make_unique<Engine>(configuration_, kernel_command_line_, now_, times_);
     Actions actions;
     engine_->start(reader.finish().state, now_, actions);
     for (const PlanAction& action : actions) carry_out(action);
+    feed(udev_);
     feed(DeadlineReached{});
 }
 
@@ -63,6 +56,7 @@ void Simulation::crash(const std::vector<std::string>& unmarked) {
     say("the engine was killed");
     engine_.reset();
     looks_.clear();
+    reads_.clear();
     pending_.clear();
 }
 
@@ -73,45 +67,91 @@ uint64_t Simulation::inode_of(const TracedDevice& device, bool fresh) {
     return inode;
 }
 
+FoundDevice Simulation::found(const TracedDevice& device) {
+    FoundDevice out;
+    out.devpath = device.devpath;
+    out.subsystem = subsystem_of(device);
+    out.block = "DEVPATH=" + device.devpath + '\0' + joined(device.variables);
+    out.standing = {.exists = true, .device = true, .generation = {.inode = inode_of(device, false)},
+                    .attributes = device.attributes};
+    out.udev = device.udev;
+    return out;
+}
+
 void Simulation::snapshot(const std::vector<TracedDevice>& devices, bool behind) {
     Snapshot all;
     all.seqnum = seqnum_;
     sysfs_.clear();
     for (const TracedDevice& device : devices) {
         sysfs_[device.devpath] = device;
-        FoundDevice found;
-        found.devpath = device.devpath;
-        found.subsystem = subsystem_of(device);
-        found.block = "DEVPATH=" + device.devpath + '\0' + joined(device.variables);
-        found.standing = standing_of(device, inode_of(device, false));
-        all.devices.push_back(std::move(found));
+        all.devices.push_back(found(device));
     }
     feed(all);
     if (!behind) caught_up();
+}
+
+std::vector<TracedDevice> Simulation::sysfs() const {
+    std::vector<TracedDevice> out;
+    for (const auto& [devpath, device] : sysfs_) out.push_back(device);
+    return out;
 }
 
 void Simulation::caught_up() { feed(CaughtUp{}); }
 
 void Simulation::coldplug_complete() { feed(ColdplugComplete{}); }
 
-void Simulation::event(std::string_view action, const TracedDevice& device, uint64_t seqnum, bool synthetic,
-                       const std::string& devpath_old) {
-    if (seqnum == 0) seqnum = next_seqnum();
+void Simulation::udevd(UdevSeen state) {
+    udev_ = state;
+    feed(state);
+}
+
+void Simulation::change_silently(const TracedDevice& device) {
+    TracedDevice& there = sysfs_[device.devpath];
+    if (there.devpath.empty()) there = device;
+    if (device.inode) there.inode = device.inode, inodes_[device.devpath] = device.inode;
+    if (!device.variables.empty()) there.variables = device.variables;
+    if (!device.attributes.empty()) there.attributes = device.attributes;
+    if (device.udev) there.udev = device.udev;
+}
+
+void Simulation::vanish_silently(const std::string& devpath) {
+    sysfs_.erase(devpath);
+    inodes_.erase(devpath);
+}
+
+// The kernel's and the helper's copies change what sysfs has; udev's copy comes later, when that may be
+// history.
+void Simulation::event(std::string_view action, const TracedDevice& device, const TracedHow& how) {
+    uint64_t seqnum = how.seqnum ? how.seqnum : next_seqnum();
     seqnum_ = std::max(seqnum_, seqnum);
-    bool add = action == "add" && !synthetic, remove = action == "remove" && !synthetic;
-    if (remove) sysfs_.erase(device.devpath);
-    else if (!synthetic || sysfs_.contains(device.devpath)) sysfs_[device.devpath] = device;
+    bool add = action == "add" && !how.synthetic, remove = action == "remove" && !how.synthetic;
+    bool news = how.via != Transport::Udev && !how.gone;
+    if (!how.devpath_old.empty() && news) {
+        auto old = inodes_.find(how.devpath_old);
+        bool another = old != inodes_.end() && device.inode && old->second != device.inode;
+        if (old != inodes_.end() && !another) inodes_[device.devpath] = old->second;
+        if (!another) vanish_silently(how.devpath_old);
+    }
+    if (remove && news) sysfs_.erase(device.devpath);
+    else if (news && (!how.synthetic || sysfs_.contains(device.devpath))) sysfs_[device.devpath] = device;
+    if (how.via == Transport::Udev && device.udev && sysfs_.contains(device.devpath))
+        sysfs_[device.devpath].udev = device.udev;
     std::string message = std::string(action) + "@" + device.devpath + '\0';
     message += "ACTION=" + std::string(action) + '\0' + "DEVPATH=" + device.devpath + '\0';
-    if (!devpath_old.empty()) message += "DEVPATH_OLD=" + devpath_old + '\0';
-    if (synthetic) message += std::string("SYNTH_UUID=0") + '\0';
-    message += joined(device.variables) + "SEQNUM=" + std::to_string(seqnum) + '\0';
+    if (!how.devpath_old.empty()) message += "DEVPATH_OLD=" + how.devpath_old + '\0';
+    if (how.synthetic) message += std::string("SYNTH_UUID=0") + '\0';
+    message += joined(device.variables) + device.udev.value_or("") + "SEQNUM=" + std::to_string(seqnum) + '\0';
     auto uevent = parse_uevent(message);
     if (!uevent) return say("malformed event: " + uevent.error().what);
-    Standing standing = standing_of(device, 0);
-    standing.exists = sysfs_.contains(device.devpath);
-    if (!remove && standing.exists) standing.generation.inode = inode_of(device, add);
-    feed(DeviceEvent{*uevent, std::move(standing)});
+    Standing standing;
+    standing.exists = standing.device = sysfs_.contains(device.devpath);
+    if (!remove && standing.exists) standing.generation.inode = inode_of(device, add && news);
+    feed(DeviceEvent{*uevent, standing, how.via});
+    auto there = sysfs_.find(device.devpath);
+    if (!remove && there != sysfs_.end() && !there->second.attributes.empty()) {
+        reads_.emplace(now_ + reads_take, device.devpath);
+        if (reads_take == Duration{}) answer(now_);
+    }
 }
 
 void Simulation::feed(const Event& event) {
@@ -127,23 +167,33 @@ void Simulation::feed(const Event& event) {
     }
 }
 
+// What the shell would have read by now.
+void Simulation::answer(Time now) {
+    while (engine_ && !reads_.empty() && reads_.begin()->first <= now) {
+        auto it = sysfs_.find(reads_.begin()->second);
+        reads_.erase(reads_.begin());
+        if (it != sysfs_.end())
+            feed(AttributesRead{it->first, {.inode = inode_of(it->second, false)}, it->second.attributes});
+    }
+    while (engine_ && !looks_.empty() && looks_.begin()->first <= now) {
+        LookedAt look{looks_.begin()->second, std::nullopt, seqnum_};
+        looks_.erase(looks_.begin());
+        if (auto it = sysfs_.find(look.devpath); it != sysfs_.end()) look.found = found(it->second);
+        feed(look);
+    }
+}
+
 void Simulation::advance(Duration by) {
     Time end = now_ + by;
     while (engine_) {
         Time due = engine_->next_deadline();
         if (!looks_.empty()) due = std::min(due, looks_.begin()->first);
+        if (!reads_.empty()) due = std::min(due, reads_.begin()->first);
         if (due > end) break;
         now_ = std::max(now_, due);
-        while (!looks_.empty() && looks_.begin()->first <= now_) {
-            LookedAt look{looks_.begin()->second, std::nullopt};
-            looks_.erase(looks_.begin());
-            if (auto it = sysfs_.find(look.devpath); it != sysfs_.end())
-                look.found = FoundDevice{it->first, subsystem_of(it->second),
-                                         "DEVPATH=" + it->first + '\0' + joined(it->second.variables),
-                                         standing_of(it->second, inode_of(it->second, false))};
-            feed(look);
-        }
+        answer(now_);
         feed(DeadlineReached{});
+        answer(now_);
     }
     now_ = end;
 }
@@ -190,6 +240,10 @@ void Simulation::carry_out(const PlanAction& action) {
         if (!runs_on) pending_.emplace_back(JobEnded{.job = adopt->job});
     } else if (const auto* look = std::get_if<LookAgain>(&action)) {
         looks_.emplace(now_ + look->delay, look->devpath);
+    } else if (const auto* read = std::get_if<ReadAttributes>(&action)) {
+        reads_.emplace(now_ + reads_take, read->devpath);
+    } else if (std::get_if<LookAtUdev>(&action)) {
+        pending_.emplace_back(udev_);
     } else if (std::get_if<LookAtModules>(&action)) {
         pending_.emplace_back(ModulesSeen{modules_loading});
     } else if (const auto* report = std::get_if<Report>(&action)) {

@@ -18,12 +18,22 @@ struct TracedDevice {
     std::vector<std::string> variables;   // "KEY=VALUE", SUBSYSTEM among them
     std::vector<Attribute> attributes;
     uint64_t inode = 0;                   // 0: one is given to it
+    std::optional<std::string> udev;      // its record in udev's database: "KEY=VALUE\0…"
+};
+
+// How an event reached us.
+struct TracedHow {
+    uint64_t seqnum = 0;  // 0: the next one
+    bool synthetic = false;
+    std::string devpath_old{};
+    Transport via = Transport::Kernel;
+    bool gone = false;    // the directory had gone, or changed hands, before the event was read
 };
 
 class Simulation {
   public:
     Simulation(std::shared_ptr<const Configuration> configuration, std::string kernel_command_line,
-               SettleTimes settle = {});
+               EngineTimes times = {});
 
     // The engine begins, or begins again: with all that was saved so far.
     void start();
@@ -34,8 +44,11 @@ class Simulation {
     void snapshot(const std::vector<TracedDevice>& devices, bool behind = false);
     void caught_up();
     void coldplug_complete();
-    void event(std::string_view action, const TracedDevice& device, uint64_t seqnum = 0,
-               bool synthetic = false, const std::string& devpath_old = "");
+    void event(std::string_view action, const TracedDevice& device, const TracedHow& how = {});
+    // What sysfs says from now on; nobody announces it.
+    void change_silently(const TracedDevice& device);
+    void vanish_silently(const std::string& devpath);
+    void udevd(UdevSeen state);
     void feed(const Event& event);
     void advance(Duration by);
     // Ends the unit's running jobs, oldest first or all; false when none runs.
@@ -58,15 +71,21 @@ class Simulation {
     Time now() const { return now_; }
     uint64_t next_seqnum() { return ++seqnum_; }
     bool modules_loading = false;
+    // How long the answer to a read of attributes takes.
+    Duration reads_take{};
+    // What sysfs has: for a walk.
+    std::vector<TracedDevice> sysfs() const;
 
   private:
     void carry_out(const PlanAction& action);
     void say(std::string text);
     uint64_t inode_of(const TracedDevice& device, bool fresh);
+    FoundDevice found(const TracedDevice& device);
+    void answer(Time now);
 
     std::shared_ptr<const Configuration> configuration_;
     std::string kernel_command_line_;
-    SettleTimes settle_;
+    EngineTimes times_;
     std::unique_ptr<Engine> engine_;
     Time now_{std::chrono::seconds(10)};  // since boot, when the engine begins
     Time began_{now_};
@@ -75,6 +94,8 @@ class Simulation {
     std::vector<std::string> lines_;
     std::map<std::pair<std::string, Verb>, size_t> runs_;
     std::multimap<Time, std::string> looks_;
+    std::multimap<Time, std::string> reads_;
+    UdevSeen udev_;
     std::map<std::string, TracedDevice> sysfs_;  // what is really there
     std::map<std::string, uint64_t> inodes_;
     std::vector<Event> pending_;

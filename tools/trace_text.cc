@@ -73,9 +73,7 @@ class Player {
 
     struct Details {
         TracedDevice device;
-        uint64_t seqnum = 0;
-        bool synthetic = false;
-        std::string from;
+        TracedHow how;
     };
 
     MaybeError read_details(Details& d) {
@@ -87,12 +85,16 @@ class Player {
             bool has_value = equals < text.size();
             if (key.starts_with("attr."))
                 d.device.attributes.push_back({key.substr(5), has_value ? std::optional(value) : std::nullopt});
-            else if (key == "synthetic") d.synthetic = true;
-            else if (key == "from") d.from = value;
+            else if (key == "synthetic") d.how.synthetic = true;
+            else if (key == "gone") d.how.gone = true;
+            else if (key == "from") d.how.devpath_old = value;
+            else if (text == "udev") d.device.udev = d.device.udev.value_or("");
+            else if (key.starts_with("udev.") && has_value)
+                d.device.udev = d.device.udev.value_or("") + text.substr(5) + '\0';
             else if (key == "inode" || key == "seqnum") {
                 auto n = number_of(value);
                 if (!n) return wrong(lines_[at_], "expected a number, found " + quoted(printable(value)));
-                (key == "inode" ? d.device.inode : d.seqnum) = *n;
+                (key == "inode" ? d.device.inode : d.how.seqnum) = *n;
             } else if (has_value) d.device.variables.push_back(text);
             else return wrong(lines_[at_], "expected KEY=VALUE, found " + quoted(printable(text)));
         }
@@ -128,7 +130,10 @@ class Player {
         } else if (w == "caught-up") {
             s.caught_up();
         } else if (w == "complete") s.coldplug_complete();
-        else if (w == "lost") s.feed(EventsLost{});
+        else if (w == "lost") s.feed(InDoubt{});
+        else if (w == "udevd") return udevd(line);
+        else if (w == "sysfs") return sysfs(line);
+        else if (w == "reads") return reads(line);
         else if (w == "modules") s.modules_loading = line.rest == "loading";
         else if (w == "restart") s.start();
         else if (w == "crash") s.crash(words(line.rest));
@@ -144,13 +149,44 @@ class Player {
     }
 
     MaybeError event(const Line& line) {
-        if (action_of(line.word) == Action::Other && line.word != "other")
+        std::vector<std::string> w = words(line.rest);
+        bool copy = line.word == "udev" || line.word == "hotplug";
+        std::string action = copy && !w.empty() ? w[0] : line.word;
+        if (action_of(action) == Action::Other && action != "other")
             return wrong(line, "expected an event or one of the words of a trace, found " +
-                                   quoted(printable(line.word)), "man devmux.7 shows the format");
+                                   quoted(printable(action)), "man devmux.7 shows the format");
         Details d;
-        d.device.devpath = line.rest;
+        d.device.devpath = copy ? line.rest.substr(std::min(action.size() + 1, line.rest.size())) : line.rest;
         if (auto error = read_details(d)) return error;
-        simulation_->event(line.word, d.device, d.seqnum, d.synthetic, d.from);
+        if (copy) d.how.via = line.word == "udev" ? Transport::Udev : Transport::Hotplug;
+        simulation_->event(action, d.device, d.how);
+        return std::nullopt;
+    }
+
+    MaybeError udevd(const Line& line) {
+        UdevSeen udev{UdevPresence::Running, line.rest != "busy"};
+        if (line.rest == "absent") udev.presence = UdevPresence::Absent;
+        else if (line.rest == "down") udev.presence = UdevPresence::Installed;
+        else if (line.rest != "busy" && line.rest != "idle")
+            return wrong(line, "expected \"udevd idle\", busy, down or absent");
+        simulation_->udevd(udev);
+        return std::nullopt;
+    }
+
+    MaybeError sysfs(const Line& line) {
+        bool gone = line.rest.starts_with("gone ");
+        Details d;
+        d.device.devpath = gone ? line.rest.substr(5) : line.rest;
+        if (auto error = read_details(d)) return error;
+        if (gone) simulation_->vanish_silently(d.device.devpath);
+        else simulation_->change_silently(d.device);
+        return std::nullopt;
+    }
+
+    MaybeError reads(const Line& line) {
+        auto time = line.rest.starts_with("take ") ? parse_duration(line.rest.substr(5)) : std::nullopt;
+        if (!time) return wrong(line, "expected a time, like \"reads take 20ms\"");
+        simulation_->reads_take = *time;
         return std::nullopt;
     }
 

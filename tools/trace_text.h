@@ -8,6 +8,7 @@
 //     SUBSYSTEM=input                a variable
 //     attr.id/vendor=0627            an attribute; without "=": the file does not exist
 //     inode=12                       its directory's inode, where a trace must tell devices apart
+//     udev                           udev has a record of it; udev.ID_BUS=usb: with this property
 //   snapshot                       the walk of sysfs found the devices above
 //   snapshot behind                the same, and events that came meanwhile wait in the socket: they
 //   caught-up                        follow, up to this line; only then conditions are asked
@@ -17,6 +18,14 @@
 //     seqnum=7                       with a number of its own, or
 //     synthetic                      made by somebody who wrote into the uevent file
 //     from=DEVPATH                   of a move
+//     gone                           sysfs was already further when it was read: it changes nothing there
+//   udev add DEVPATH               udev's copy of an event: by default of one that the kernel did not send;
+//                                    with the kernel's seqnum, udev has processed that one
+//   hotplug add DEVPATH            the helper's copy
+//   udevd idle                     udevd runs: idle or busy; or it is down, or absent (as at the begin)
+//   sysfs DEVPATH                  what sysfs says from now on, unannounced: attributes, inode
+//   sysfs gone DEVPATH             it has gone, and nobody said so
+//   reads take 20ms                how long it takes to read attributes
 //   file /path yes                 a file fact: yes, no or unknown
 //   modules loading                /proc/modules shows a module that loads; or: modules idle
 //   job UNIT ok                    the unit's oldest job ends: ok, exit N, signal N, unseen

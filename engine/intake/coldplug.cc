@@ -23,8 +23,8 @@ namespace {
 
 class Walk {
   public:
-    Walk(const AttributeNeeds& needs, std::vector<FoundDevice>& devices)
-        : needs_(needs), devices_(devices), path_("/devices") {}
+    Walk(const AttributeNeeds& needs, const BeforeRead& before, std::vector<FoundDevice>& devices)
+        : needs_(needs), before_(before), devices_(devices), path_("/devices") {}
 
     std::optional<Error> start(int root) { return enter(root, "devices", 0); }
 
@@ -56,7 +56,7 @@ class Walk {
         Listing listing = list(directory.get());
         if (listing.error) return listing.error;
         if (listing.uevent && depth > 0)
-            if (std::optional<FoundDevice> device = read_device(directory.get(), path_, needs_)) {
+            if (auto device = read_device(directory.get(), path_, needs_, before_)) {
                 if (devices_.size() == kWalkMaxDevices)
                     return Error{.where = {.file = path_}, .what = "more than 1,000,000 devices"};
                 devices_.push_back(std::move(*device));
@@ -121,45 +121,64 @@ class Walk {
 
     static constexpr size_t kEntriesBytes = 32768;
     const AttributeNeeds& needs_;
+    const BeforeRead& before_;
     std::vector<FoundDevice>& devices_;
     std::string path_;
     std::string names_;  // directories still to enter, of all levels: "a\0b\0"
     std::unique_ptr<char[]> entries_{new char[kEntriesBytes]};
 };
 
+// The paths that `devpath` may have its ancestors at, the shortest first, until one of them
+// `is_it`.
+template <class Question>
+bool any_prefix(std::string_view devpath, const Question& is_it) {
+    constexpr std::string_view kDevices = "/devices/";
+    if (!devpath.starts_with(kDevices)) return false;
+    for (size_t end = devpath.find('/', kDevices.size()); end != std::string_view::npos;
+         end = devpath.find('/', end + 1))
+        if (is_it(devpath.substr(0, end))) return true;
+    return false;
+}
+
+}  // namespace
+
 // Without the file (a made-up tree, a kernel that has none) every event is younger than the walk.
-uint64_t read_seqnum(int root) {
-    std::optional<std::string> text = read_attribute(root, "kernel/uevent_seqnum");
+uint64_t newest_event(const Sysfs& sysfs) {
+    std::optional<std::string> text = read_attribute(sysfs.root_fd(), "kernel/uevent_seqnum");
     std::string_view digits = text ? std::string_view(*text) : std::string_view();
     uint64_t seqnum = 0;
     std::from_chars(digits.data(), digits.data() + digits.size(), seqnum);
     return seqnum;
 }
 
-}  // namespace
-
-Result<Snapshot> walk_sysfs(const Sysfs& sysfs, const AttributeNeeds& needs) {
+Result<Snapshot> walk_sysfs(const Sysfs& sysfs, const AttributeNeeds& needs,
+                            const BeforeRead& before) {
     Snapshot snapshot;
-    snapshot.seqnum = read_seqnum(sysfs.root_fd());
-    if (std::optional<Error> error = Walk(needs, snapshot.devices).start(sysfs.root_fd()))
+    snapshot.seqnum = newest_event(sysfs);
+    if (std::optional<Error> error = Walk(needs, before, snapshot.devices).start(sysfs.root_fd()))
         return std::move(*error);
     return snapshot;
 }
 
 std::vector<FoundDevice> unknown_ancestors(const Sysfs& sysfs, const AttributeNeeds& needs,
                                            std::string_view devpath,
-                                           const std::function<bool(std::string_view)>& known) {
-    constexpr std::string_view kDevices = "/devices/";
+                                           const std::function<bool(std::string_view)>& known,
+                                           const BeforeRead& before) {
     std::vector<FoundDevice> out;
-    if (!devpath.starts_with(kDevices)) return out;
-    for (size_t end = devpath.find('/', kDevices.size()); end != std::string_view::npos;
-         end = devpath.find('/', end + 1)) {
-        std::string_view prefix = devpath.substr(0, end);
-        if (known(prefix)) continue;
-        if (std::optional<FoundDevice> device = sysfs.read(prefix, needs))
+    any_prefix(devpath, [&](std::string_view prefix) {
+        if (known(prefix)) return false;
+        if (std::optional<FoundDevice> device = sysfs.read(prefix, needs, before))
             out.push_back(std::move(*device));
-    }
+        return false;
+    });
     return out;
+}
+
+bool has_unknown_ancestor(const Sysfs& sysfs, std::string_view devpath,
+                          const std::function<bool(std::string_view)>& known) {
+    return any_prefix(devpath, [&](std::string_view prefix) {
+        return !known(prefix) && sysfs.is_device(prefix);
+    });
 }
 
 }  // namespace devmux

@@ -21,13 +21,22 @@ inline constexpr size_t kWalkMaxDevices = 1'000'000;
 // Every device below devices/, parents before their children, otherwise in the kernel's order.
 // What vanishes meanwhile is left out; whatever else keeps a directory from being read is an
 // Error, since a device that is missing here counts as gone.
-Result<Snapshot> walk_sysfs(const Sysfs& sysfs, const AttributeNeeds& needs);
+Result<Snapshot> walk_sysfs(const Sysfs& sysfs, const AttributeNeeds& needs,
+                            const BeforeRead& before = {});
+
+// The number of the newest event, of kernel/uevent_seqnum; 0 without that file.
+uint64_t newest_event(const Sysfs& sysfs);
 
 // The prefixes of `devpath` that are devices and not `known`, parents first: a child's event may
 // come before its parent's. `devpath` itself is not among them. Every prefix that is no device
 // (a directory between two of them, like ".../net") is looked at each time.
 std::vector<FoundDevice> unknown_ancestors(const Sysfs& sysfs, const AttributeNeeds& needs,
                                            std::string_view devpath,
-                                           const std::function<bool(std::string_view)>& known);
+                                           const std::function<bool(std::string_view)>& known,
+                                           const BeforeRead& before = {});
+
+// Whether there is any, without reading a file of them: never blocks.
+bool has_unknown_ancestor(const Sysfs& sysfs, std::string_view devpath,
+                          const std::function<bool(std::string_view)>& known);
 
 }  // namespace devmux

@@ -35,6 +35,15 @@ Action action_of(std::string_view word) {
     return Action::Other;
 }
 
+std::string_view to_string(Transport transport) {
+    switch (transport) {
+        case Transport::Kernel: return "kernel";
+        case Transport::Udev: return "udev";
+        case Transport::Hotplug: return "hotplug";
+    }
+    return "";
+}
+
 std::optional<std::string_view> find_in(Block block, std::string_view key) {
     while (!block.empty()) {
         // The last variable may lack its NUL where the block was put together by hand.

@@ -12,6 +12,19 @@
 
 namespace devmux {
 
+// What is known of an event's device: the kernel announced it, or udev has processed it as well. Where
+// no udevd is installed the two are one.
+enum class Level : unsigned char { Seen, Ready };
+
+// Which way an event came.
+enum class Transport : unsigned char {
+    Kernel,   // netlink, group 1: level Seen
+    Udev,     // netlink, group 2, where udevd repeats what it has processed: level Ready
+    Hotplug,  // a datagram of devmux-hotplug, which a device manager executed: level Seen
+};
+
+std::string_view to_string(Transport transport);
+
 // KOBJ_ADD … of include/linux/kobject.h; Other: a word we do not know, which counts as a change.
 enum class Action : unsigned char { Add, Remove, Change, Move, Online, Offline, Bind, Unbind, Other };
 
@@ -42,6 +55,7 @@ struct Uevent {
 struct Attribute {
     std::string name;  // relative to the device: "id/vendor"
     std::optional<std::string> text;
+    bool awaited = false;  // of a file that does not exist: it may still come
 };
 
 // What sysfs said of a device when the event was taken in.
@@ -49,6 +63,7 @@ struct Standing {
     bool exists = false;  // the directory is there
     bool device = false;  // … below devices/, with a uevent file: queues/rx-0 of a link has none
     Generation generation;
+    bool orphan = false;  // an ancestor of it is a device that is not known: it is being looked at
     std::string driver;   // of the `driver` link; empty without one
     std::vector<Attribute> attributes;
 };
@@ -56,6 +71,16 @@ struct Standing {
 struct DeviceEvent {
     Uevent uevent;
     Standing standing;
+    Transport via = Transport::Kernel;
+    Level level() const { return via == Transport::Udev ? Level::Ready : Level::Seen; }
+};
+
+// The attributes of a device, read beside the loop after its event. A read that found the directory
+// gone, or that of another generation, says nothing: the events will.
+struct AttributesRead {
+    std::string devpath;
+    Generation generation;
+    std::vector<Attribute> attributes;
 };
 
 // A device read from sysfs: by the coldplug walk, as the unknown ancestor of an event's device, or
@@ -65,6 +90,7 @@ struct FoundDevice {
     std::string subsystem;
     std::string block;  // of its uevent file, with DEVPATH and SUBSYSTEM added
     Standing standing;
+    std::optional<std::string> udev;  // its record in udev's database, "KEY=VALUE\0…"; none: no record
 };
 
 // All of sysfs at once; parents come before their children. One event: what is not listed is gone.
@@ -77,10 +103,22 @@ struct Snapshot {
 struct LookedAt {
     std::string devpath;
     std::optional<FoundDevice> found;
+    uint64_t seqnum = 0;  // /sys/kernel/uevent_seqnum before the look: a newer event knows better
 };
 
 // The socket was read empty after the walk, without an overrun since it was bound.
 struct ColdplugComplete {};
+
+// Who raises devices from Seen to Ready.
+enum class UdevPresence : unsigned char {
+    Absent,     // not installed, or not listened to: Ready is Seen
+    Installed,  // but not running
+    Running,
+};
+struct UdevSeen {
+    UdevPresence presence = UdevPresence::Absent;
+    bool idle = true;  // its queue is empty
+};
 
 // Whether a module is being loaded (a line of /proc/modules that says "Loading").
 struct ModulesSeen {

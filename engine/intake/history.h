@@ -10,10 +10,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace devmux {
+#include "engine/intake/event.h"
 
-// Seen: the kernel announced it. Ready: udev has processed it.
-enum class Level : unsigned char { Seen, Ready };
+namespace devmux {
 
 enum class Outcome : unsigned char {
     New,         // not taken in before at this level

@@ -14,23 +14,9 @@
 
 #include "conditions/result.h"
 #include "engine/intake/descriptor.h"
+#include "engine/intake/received.h"
 
 namespace devmux {
-
-// One step of reading.
-struct Received {
-    enum class Kind : unsigned char {
-        Message,    // `message` is from the kernel
-        Overrun,    // ENOBUFS: events were lost, and more may be until the next Empty (see below)
-        Truncated,  // a message of the kernel's that did not fit: an event was lost
-        Refused,    // somebody else's: ignore it (no resync: anyone's noise would cause one)
-        Failed,     // the socket is of no more use
-        Empty,      // read empty: wait for the descriptor to become readable
-    };
-    Kind kind = Kind::Empty;
-    std::string_view message;  // of Message; valid until the next call of next()
-    std::string why;           // of Refused, Truncated and Failed
-};
 
 // Why a message with this sender is not the kernel's; nothing when it is. `flags` are those of
 // recvmsg: MSG_CTRUNC means that the credentials were cut off. `credentials` null: none came.

@@ -57,10 +57,15 @@ bool climbs_out(std::string_view name) {
     return static_cast<bool>(devpath_fault('/' + std::string(name)));
 }
 
-std::vector<Attribute> read_attributes(int fd, std::span<const std::string> names) {
+std::vector<Attribute> read_attributes(int fd, std::string_view devpath,
+                                       std::span<const std::string> names,
+                                       const BeforeRead& before) {
     std::vector<Attribute> out;
     out.reserve(names.size());
-    for (const std::string& name : names) out.push_back({name, read_attribute(fd, name)});
+    for (const std::string& name : names) {
+        if (before) before(devpath, name);
+        out.push_back({name, read_attribute(fd, name)});
+    }
     return out;
 }
 
@@ -115,8 +120,10 @@ std::optional<std::string> read_attribute(int fd, const std::string& name) {
     return text;
 }
 
-std::optional<FoundDevice> read_device(int fd, std::string devpath, const AttributeNeeds& needs) {
+std::optional<FoundDevice> read_device(int fd, std::string devpath, const AttributeNeeds& needs,
+                                       const BeforeRead& before) {
     int error = 0;
+    if (before) before(devpath, "uevent");
     std::optional<std::string> file = read_file(fd, "uevent", error);
     // Any other failure is the driver's (its uevent callback): the device is there all the same.
     if (!file && (error == ENOENT || error == ENODEV)) return std::nullopt;
@@ -131,7 +138,8 @@ std::optional<FoundDevice> read_device(int fd, std::string devpath, const Attrib
                        .device = true,
                        .generation = generation_of(status.st_ino, device.subsystem, device.block),
                        .driver = link_target_name(fd, "driver"),
-                       .attributes = read_attributes(fd, needs.for_subsystem(device.subsystem))};
+                       .attributes = read_attributes(
+                           fd, device.devpath, needs.for_subsystem(device.subsystem), before)};
     return device;
 }
 
@@ -181,16 +189,32 @@ Standing Sysfs::standing(std::string_view devpath, std::span<const std::string> 
     out.generation = generation_of(status.st_ino, find_in(block, "SUBSYSTEM").value_or(""), block);
     if (!out.device || !directory) return out;
     out.driver = link_target_name(directory.get(), "driver");
-    out.attributes = read_attributes(directory.get(), attributes);
+    out.attributes = read_attributes(directory.get(), devpath, attributes, {});
     return out;
 }
 
-std::optional<FoundDevice> Sysfs::read(std::string_view devpath,
-                                       const AttributeNeeds& needs) const {
+std::optional<FoundDevice> Sysfs::read(std::string_view devpath, const AttributeNeeds& needs,
+                                       const BeforeRead& before) const {
     if (!devpath.starts_with(kDevices)) return std::nullopt;
     Descriptor directory = open_directory(devpath);
     if (!directory) return std::nullopt;
-    return read_device(directory.get(), std::string(devpath), needs);
+    return read_device(directory.get(), std::string(devpath), needs, before);
+}
+
+std::optional<AttributesRead> Sysfs::attributes(std::string_view devpath,
+                                                std::span<const std::string> names,
+                                                const BeforeRead& before) const {
+    if (!devpath.starts_with(kDevices)) return std::nullopt;
+    Descriptor directory = open_directory(devpath);
+    struct stat status {};
+    if (!directory || fstat(directory.get(), &status) != 0) return std::nullopt;
+    AttributesRead out{.devpath = std::string(devpath),
+                       .generation = {.inode = status.st_ino},
+                       .attributes = read_attributes(directory.get(), devpath, names, before)};
+    // Asked last: a device that goes loses `uevent` before the first of its attributes (device_del,
+    // drivers/base/core.c), so where it is left, none of these was missing because of that.
+    if (!has_uevent_file(directory.get())) return std::nullopt;
+    return out;
 }
 
 }  // namespace devmux

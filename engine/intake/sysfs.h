@@ -7,6 +7,7 @@
 // dc1771f71854). Only standing() without attributes is safe on the loop.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +20,10 @@
 namespace devmux {
 
 inline constexpr size_t kAttributeMaxBytes = 4096;  // a page: sysfs has no longer text
+
+// Told of each file of a device that is about to be read, for who watches over reads: it is there
+// that a driver may take its time. Null: nobody does.
+using BeforeRead = std::function<void(std::string_view devpath, std::string_view file)>;
 
 class Sysfs {
   public:
@@ -40,7 +45,14 @@ class Sysfs {
     // All of a device; nothing when there is none, or it went away meanwhile. Without a
     // `subsystem` link (the root of a PCI bus, cpu0/cache) the subsystem is empty: such a device
     // is somebody's parent, but the kernel never announces it.
-    std::optional<FoundDevice> read(std::string_view devpath, const AttributeNeeds& needs) const;
+    std::optional<FoundDevice> read(std::string_view devpath, const AttributeNeeds& needs,
+                                    const BeforeRead& before = {}) const;
+
+    // These attributes of a device, and the inode of the directory that they are from; nothing when
+    // there is none, or it went away meanwhile.
+    std::optional<AttributesRead> attributes(std::string_view devpath,
+                                             std::span<const std::string> names,
+                                             const BeforeRead& before = {}) const;
 
   private:
     Descriptor open_directory(std::string_view devpath) const;
@@ -50,7 +62,8 @@ class Sysfs {
 
 // The device whose directory is open as `fd`; nothing without a `uevent` file. The block begins
 // with DEVPATH and SUBSYSTEM, so that a line that a device smuggles into its file comes later.
-std::optional<FoundDevice> read_device(int fd, std::string devpath, const AttributeNeeds& needs);
+std::optional<FoundDevice> read_device(int fd, std::string devpath, const AttributeNeeds& needs,
+                                       const BeforeRead& before = {});
 
 // A file below an open directory: a regular one, at most kAttributeMaxBytes of it, without one
 // newline at its end. Nothing if there is none, if its name climbs out, or if reading fails: what

@@ -23,10 +23,14 @@ class Device final : public DeviceFacts {
     AttributeValue attribute(std::string_view name) const override;
     const DeviceFacts* parent() const override { return parent_; }
 
-    // "KEY=VALUE\0…" without ACTION, SEQNUM and what a synthetic event adds.
+    // "KEY=VALUE\0…" without ACTION, SEQNUM and what a synthetic event adds: what the kernel says, and
+    // behind it what only udev says. Of a repeated key the first counts.
     const std::string& block() const { return block_; }
     const std::vector<Attribute>& attributes() const { return attributes_; }
-    uint64_t seqnum() const { return seqnum_; }
+    bool awaits_attributes() const;
+    Time expected() const { return expected_; }  // since when attributes may still come: it came, or was bound
+    // Not verified since events were lost, or since it came without its parents.
+    bool in_doubt() const { return in_doubt_; }
 
     // A class that it belongs to; `unsure` while an attribute that decides was not read.
     struct Membership {
@@ -40,15 +44,27 @@ class Device final : public DeviceFacts {
     friend class DeviceTable;  // the only writer
     void set_devpath(std::string devpath);
 
+    bool udev_keeps_record() const;
+    Block kernel_block() const { return std::string_view(block_).substr(0, kernel_bytes_); }
+
     std::string devpath_, name_, subsystem_, driver_, block_;
+    size_t kernel_bytes_ = 0;  // of block_
     std::vector<Attribute> attributes_;
     std::vector<Membership> classes_;
     std::vector<Device*> children_;
     Device* parent_ = nullptr;
     Generation generation_;
-    uint64_t seqnum_ = 0;  // of the last event taken in; a snapshot's own for what it found
+    uint64_t seqnum_ = 0;        // of the last event taken in; a snapshot's own for what it found
+    uint64_t event_seqnum_ = 0;  // of the last event taken in
+    uint64_t born_ = 0;          // of the event that announced it; a snapshot's own for what it found
+    uint64_t ready_seqnum_ = 0;  // of udev's last
     Time since_{};
+    Time came_{};
+    Time expected_{};
     bool ready_ = true;
+    bool lenient_ = false;       // while it waits for udev: udev need not say anything of it
+    bool walked_ = false;        // a walk found it, and no event has announced it since
+    bool in_doubt_ = false;
 };
 
 // The last component of a devpath as people name the device: '!' stands for '/' in sysfs

@@ -10,7 +10,7 @@ Device& DeviceTable::insert(std::string_view devpath, std::string_view subsystem
     auto device = std::make_unique<Device>();
     device->set_devpath(std::string(devpath));
     device->subsystem_ = subsystem;
-    device->since_ = now;
+    device->since_ = device->came_ = device->expected_ = now;
     Device& ref = *device;
     by_name_[ref.name_].insert(&ref);
     devices_.emplace(std::string(devpath), std::move(device));
@@ -72,19 +72,20 @@ void DeviceTable::clear_below(std::string_view devpath, const Device& except, Ch
     for (auto it = there.rbegin(); it != there.rend(); ++it) remove(**it, 0, changes);
 }
 
-void DeviceTable::move(Device& device, std::string_view to, Time now, Changes& changes) {
+void DeviceTable::move(Device& device, std::string_view to, uint64_t seqnum, Time now, Changes& changes) {
     std::string from = device.devpath_, target(to);
     if (from == target) return;
     if (device.parent_) std::erase(device.parent_->children_, &device);
     device.parent_ = nullptr;
-    rename_below(device, from, target, now, changes);
+    rename_below(device, from, target, seqnum, now, changes);
     by_path_.erase(&device);
     link(device);
 }
 
-// The kernel announces the move of the top alone; every devpath below changes with it.
+// The kernel announces the move of the top alone; every devpath below changes with it, and none of the
+// old ones is brought back, or of the new ones ended, by a walk that began before.
 void DeviceTable::rename_below(Device& device, const std::string& from, const std::string& to,
-                               Time now, Changes& changes) {
+                               uint64_t seqnum, Time now, Changes& changes) {
     std::vector<Device*> todo{&device};
     while (!todo.empty()) {
         Device* d = todo.back();
@@ -95,12 +96,16 @@ void DeviceTable::rename_below(Device& device, const std::string& from, const st
         by_path_.erase(d);
         forget_name(*d);
         auto node = devices_.extract(d->devpath_);
-        bury(d->devpath_, d->seqnum_);
+        bury(d->devpath_, seqnum);
+        d->seqnum_ = std::max(d->seqnum_, seqnum);
+        d->event_seqnum_ = std::max(d->event_seqnum_, seqnum);
+        if (!d->ready_) waiting_.erase({d->came_, d->devpath_});
         d->set_devpath(to + d->devpath_.substr(from.size()));
         node.key() = d->devpath_;
         devices_.insert(std::move(node));
         by_path_.insert(d);
         by_name_[d->name_].insert(d);
+        if (!d->ready_) waiting_.insert({d->came_, d->devpath_});
         d->since_ = now;
         classify(*d);
     }

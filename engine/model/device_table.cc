@@ -1,4 +1,5 @@
-// See device_table.h. Classification and the devices' kinship are in device_kin.cc.
+// See device_table.h. Classification and the devices' kinship are in device_kin.cc; what is known of a
+// device beyond its presence, and how surely, in device_known.cc.
 #include "engine/model/device_table.h"
 
 #include "conditions/text.h"
@@ -7,27 +8,6 @@ namespace devmux {
 namespace {
 
 constexpr size_t kTombstones = 8192;
-
-// What belongs to one event, and is no property of the device.
-bool of_event(std::string_view variable) {
-    switch (variable.empty() ? '\0' : variable[0]) {
-        case 'A': return variable.starts_with("ACTION=");
-        case 'S': return variable.starts_with("SEQNUM=") || variable.starts_with("SYNTH_UUID=") ||
-                         variable.starts_with("SYNTH_ARG_");
-        case 'D': return variable.starts_with("DEVPATH_OLD=");
-        default: return false;
-    }
-}
-
-// The device's own variables, into `out`.
-void strip(Block block, std::string& out) {
-    out.clear();
-    while (!block.empty()) {
-        size_t end = std::min(block.find('\0'), block.size() - 1) + 1;
-        if (!of_event(block)) out.append(block.substr(0, end));
-        block.remove_prefix(end);
-    }
-}
 
 }  // namespace
 
@@ -40,32 +20,16 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
     // Modules, drivers, buses: no devices.
     if (!u.devpath.starts_with("/devices/")) return Effect::Ignored;
     Device* device = known(u.devpath);
-    if (u.synthetic) {
-        if (!device || u.action == Action::Remove) {
-            bool stands = u.action == Action::Remove && event.standing.exists;
-            return stands ? Effect::Ignored : Effect::Look;
-        }
-        update(*device, u.block, event.standing, now, changes);
-        return Effect::Taken;
-    }
-    if (is_late(u.devpath, device, u.seqnum)) return Effect::Late;
+    if (u.synthetic) return apply_synthetic(device, event, now, changes);
     if (u.seqnum == 0) return Effect::Look;  // no order without a number
+    if (Effect stale = is_stale(u, device); stale != Effect::Taken) return stale;
     if (u.action == Action::Remove) {
         if (!device) return bury(std::string(u.devpath), u.seqnum), Effect::Ignored;
         remove(*device, u.seqnum, changes);
+        settle_lenient(now, changes);
         return Effect::Taken;
     }
-    if (u.action == Action::Move) {
-        Device* old = known(u.devpath_old);
-        if (!old) return device ? Effect::Taken : Effect::Look;
-        if (old->seqnum_ > u.seqnum) return Effect::Look;  // something newer stands under the old path
-        clear_below(u.devpath, *old, changes);
-        move(*old, u.devpath, now, changes);
-        update(*old, u.block, event.standing, now, changes);
-        old->seqnum_ = u.seqnum;
-        return Effect::Taken;
-    }
-    if (!device && u.action != Action::Add) return Effect::Look;
+    if (u.action == Action::Move) return apply_move(device, event, now, changes);
     if (device && u.action == Action::Add && differs(device->generation_, event.standing.generation)) {
         remove(*device, 0, changes);  // its removal was lost: the path stands for another device now
         device = nullptr;
@@ -73,25 +37,93 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
     if (!device) {
         // A network interface announces its queues as well, which are directories and no devices.
         if (event.standing.exists && !event.standing.device) return Effect::Ignored;
-        device = &insert(u.devpath, u.subsystem, now);
-        strip(u.block, device->block_);
-        device->driver_ = find_in(device->block_, "DRIVER").value_or("");
-        device->attributes_ = event.standing.attributes;
-        device->generation_ = event.standing.generation;
-        device->seqnum_ = u.seqnum;
-        announce(*device, now, changes);
-        return Effect::Taken;
+        // Some devices are announced by `change` alone (power supplies). What is not there any more was
+        // not announced: only sysfs can say what became of it.
+        if (u.action != Action::Add && !event.standing.exists) return Effect::Look;
+        device = &arrive(event, now, changes);
+    } else {
+        // A walk found it before its announcement was read: what udev remembers may be of another
+        // device that had its number.
+        if (std::exchange(device->walked_, false) && u.action == Action::Add) {
+            set_ready(*device, true);
+            set_ready(*device, !awaits_udev_);
+            device->born_ = u.seqnum;
+        }
+        bool expects = u.action == Action::Bind && expect_attributes(*device, now);
+        update(*device, u.block, event.standing, expects, now, changes);
     }
-    update(*device, u.block, event.standing, now, changes);
-    device->seqnum_ = u.seqnum;
+    device->seqnum_ = device->event_seqnum_ = u.seqnum;
+    if (event.level() == Level::Ready) {
+        device->ready_seqnum_ = u.seqnum;
+        make_ready(*device, now, changes);
+        settle_lenient(now, changes);
+    }
     return Effect::Taken;
+}
+
+// "Look again": it makes no device, ends none, and gives none a new number.
+Effect DeviceTable::apply_synthetic(Device* device, const DeviceEvent& event, Time now, Changes& changes) {
+    const Uevent& u = event.uevent;
+    if (!device || u.action == Action::Remove) {
+        bool stands = u.action == Action::Remove && event.standing.exists;
+        return stands ? Effect::Ignored : Effect::Look;
+    }
+    update(*device, u.block, event.standing, false, now, changes);
+    if (event.level() == Level::Ready) {
+        make_ready(*device, now, changes);
+        settle_lenient(now, changes);
+    }
+    return Effect::Taken;
+}
+
+Effect DeviceTable::apply_move(Device* device, const DeviceEvent& event, Time now, Changes& changes) {
+    const Uevent& u = event.uevent;
+    Device* old = known(u.devpath_old);
+    if (!old && !device && event.standing.device) {
+        device = &arrive(event, now, changes);
+    } else if (!old && device) {
+        update(*device, u.block, event.standing, false, now, changes);
+    } else if (!old || old->seqnum_ > u.seqnum) {
+        return Effect::Look;  // or something newer stands under the old path
+    } else {
+        clear_below(u.devpath, *old, changes);
+        move(*old, u.devpath, u.seqnum, now, changes);
+        update(*old, u.block, event.standing, false, now, changes);
+        device = old;
+    }
+    device->seqnum_ = device->event_seqnum_ = u.seqnum;
+    return Effect::Taken;
+}
+
+Device& DeviceTable::arrive(const DeviceEvent& event, Time now, Changes& changes) {
+    const Uevent& u = event.uevent;
+    Device& device = insert(u.devpath, u.subsystem, now);
+    std::string none;
+    set_kernel_block(device, u.block, none);
+    set_attributes(device, event.standing.attributes, false);
+    device.generation_ = event.standing.generation;
+    device.born_ = u.seqnum;
+    device.in_doubt_ = event.standing.orphan;
+    set_ready(device, !awaits_udev_ || event.level() == Level::Ready);
+    announce(device, now, changes);
+    return device;
 }
 
 void DeviceTable::apply(const LookedAt& look, Time now, Changes& changes) {
     removed_.clear();
     Device* device = known(look.devpath);
-    if (look.found) add(*look.found, 0, now, changes);
-    else if (device) remove(*device, 0, changes);
+    if (look.found) {
+        if (device || !ended_since(look.devpath, look.seqnum)) add(*look.found, look.seqnum, now, changes);
+    } else if (device && (look.seqnum == 0 || device->event_seqnum_ <= look.seqnum)) {
+        remove(*device, 0, changes);
+    }
+    settle_lenient(now, changes);
+}
+
+// Who was removed, or moved away, after a look at sysfs began is not brought back by it.
+bool DeviceTable::ended_since(std::string_view devpath, uint64_t seqnum) const {
+    auto grave = tombstones_.find(devpath);
+    return seqnum != 0 && grave != tombstones_.end() && grave->second > seqnum;
 }
 
 void DeviceTable::apply(const Snapshot& snapshot, Time now, Changes& changes) {
@@ -103,29 +135,42 @@ void DeviceTable::apply(const Snapshot& snapshot, Time now, Changes& changes) {
         auto it = there.find(devpath);
         // What an event newer than the walk brought is not the walk's to end.
         if (it == there.end() ? device->seqnum_ <= snapshot.seqnum
-                              : differs(device->generation_, it->second->standing.generation))
+                              : differs(device->generation_, it->second->standing.generation) &&
+                                    device->event_seqnum_ <= snapshot.seqnum)
             gone.insert(device.get());
     }
     for (auto it = gone.rbegin(); it != gone.rend(); ++it) remove(**it, 0, changes);
-    for (const FoundDevice& found : snapshot.devices) add(found, snapshot.seqnum, now, changes);
+    walked_upto_ = std::max(walked_upto_, snapshot.seqnum);
+    for (const FoundDevice& found : snapshot.devices) {
+        if (known(found.devpath) || !ended_since(found.devpath, snapshot.seqnum))
+            add(found, snapshot.seqnum, now, changes);
+    }
+    if (std::exchange(all_in_doubt_, false))
+        for (auto& [devpath, device] : devices_) device->in_doubt_ = false;
+    settle_lenient(now, changes);
 }
 
 void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, Time now, Changes& changes) {
     Device* device = known(found.devpath);
-    if (device && differs(device->generation_, found.standing.generation)) {
+    bool newer = device && seqnum != 0 && device->event_seqnum_ > seqnum;  // an event knows better
+    if (device && !newer && differs(device->generation_, found.standing.generation)) {
         remove(*device, 0, changes);
         device = nullptr;
     }
     if (device) {
-        // An event newer than this look knows better.
-        if (seqnum == 0 || device->seqnum_ <= seqnum)
-            update(*device, found.block, found.standing, now, changes);
+        if (newer) return;
+        update(*device, found.block, found.standing, false, now, changes);
+        if (found.udev) take_record(*device, *found.udev, now, changes);
     } else {
+        std::string none;
         device = &insert(found.devpath, found.subsystem, now);
-        strip(found.block, device->block_);
-        device->driver_ = find_in(device->block_, "DRIVER").value_or(found.standing.driver);
-        device->attributes_ = found.standing.attributes;
+        set_kernel_block(*device, found.block, none);
+        if (device->driver_.empty()) device->driver_ = found.standing.driver;
+        set_attributes(*device, found.standing.attributes, false);
         device->generation_ = found.standing.generation;
+        device->walked_ = true;
+        if (found.udev) set_udev_block(*device, *found.udev, none);
+        set_ready(*device, !awaits_udev_ || (found.udev && is_done(*found.udev)));
         announce(*device, now, changes);
     }
     device->seqnum_ = std::max(device->seqnum_, seqnum);
@@ -138,31 +183,31 @@ void DeviceTable::announce(Device& device, Time now, Changes& changes) {
     classify_below(device, now, changes);
 }
 
-void DeviceTable::update(Device& device, Block block, const Standing& standing, Time now,
-                         Changes& changes) {
-    strip(block, scratch_);
-    bool same_attributes = true;
-    for (const Attribute& a : standing.attributes) {
-        AttributeValue old = device.attribute(a.name);
-        same_attributes &= a.text ? old.exists == Truth::True && old.text == *a.text
-                                  : old.exists == Truth::False;
-    }
-    if (device.generation_.inode == 0) device.generation_ = standing.generation;
-    if (scratch_ == device.block_ && same_attributes) return;
-    DeviceChange change{DeviceChange::Kind::Changed, &device, "", device.classes_, ""};
-    change.old_block = std::exchange(device.block_, scratch_);
-    std::string driver(find_in(device.block_, "DRIVER").value_or(""));
-    device.driver_ = std::move(driver);
-    if (!standing.attributes.empty()) device.attributes_ = standing.attributes;
+// Something that may decide a condition is not as it was.
+void DeviceTable::changed(Device& device, std::string old_block, Time now, Changes& changes) {
+    changes.push_back({DeviceChange::Kind::Changed, &device, std::move(old_block), device.classes_, ""});
     device.since_ = now;
     reclassify(device);
-    changes.push_back(std::move(change));
     classify_below(device, now, changes);
+}
+
+void DeviceTable::update(Device& device, Block block, const Standing& standing, bool differently, Time now,
+                         Changes& changes) {
+    std::string old;
+    bool new_block = set_kernel_block(device, block, old);
+    differently |= new_block;
+    differently |= set_attributes(device, standing.attributes, false);
+    if (device.generation_.inode == 0) device.generation_ = standing.generation;
+    // After a general doubt everything is asked anew, once all is seen again.
+    differently |= std::exchange(device.in_doubt_, standing.orphan) && !all_in_doubt_;
+    if (!differently) return;
+    changed(device, new_block ? std::move(old) : device.block_, now, changes);
 }
 
 void DeviceTable::remove(Device& device, uint64_t seqnum, Changes& changes) {
     changes.push_back({DeviceChange::Kind::Removed, &device, "", {}, ""});
     bury(device.devpath_, std::max(seqnum, device.seqnum_));
+    set_ready(device, true);  // it waits for nobody
     leave_classes(device);
     unlink(device);
     auto it = devices_.find(device.devpath_);
@@ -170,11 +215,17 @@ void DeviceTable::remove(Device& device, uint64_t seqnum, Changes& changes) {
     devices_.erase(it);
 }
 
-bool DeviceTable::is_late(std::string_view devpath, const Device* device, uint64_t seqnum) const {
-    if (seqnum == 0) return false;
-    if (device) return seqnum <= device->seqnum_;
-    auto it = tombstones_.find(devpath);
-    return it != tombstones_.end() && seqnum <= it->second;
+// Taken: it is news. A device's own numbers decide; of a path without a device, those of who had it.
+Effect DeviceTable::is_stale(const Uevent& u, const Device* device) const {
+    if (device) {
+        if (u.seqnum > device->seqnum_) return Effect::Taken;
+        return u.seqnum > device->event_seqnum_ && u.seqnum >= device->born_ ? Effect::Behind : Effect::Late;
+    }
+    auto it = tombstones_.find(u.devpath);
+    if (it != tombstones_.end() && u.seqnum <= it->second) return Effect::Late;
+    // Of these times no single device is remembered: the walk did not find it, or found another.
+    bool long_ago = u.seqnum <= forgotten_upto_ || u.seqnum <= walked_upto_;
+    return long_ago && u.action != Action::Remove ? Effect::Look : Effect::Taken;
 }
 
 void DeviceTable::bury(const std::string& devpath, uint64_t seqnum) {
@@ -184,7 +235,9 @@ void DeviceTable::bury(const std::string& devpath, uint64_t seqnum) {
     if (!is_new) return;
     buried_.push_back(devpath);
     if (buried_.size() <= kTombstones) return;
-    tombstones_.erase(buried_.front());
+    auto oldest = tombstones_.find(buried_.front());
+    forgotten_upto_ = std::max(forgotten_upto_, oldest->second);
+    tombstones_.erase(oldest);
     buried_.pop_front();
 }
 
@@ -209,7 +262,7 @@ void DeviceTable::each_of(ClassId id, std::string_view name, const Facts::Visito
     if (!name.empty() && of_name == by_name_.end()) return;
     for (const Device* device : name.empty() ? members_.at(id) : of_name->second)
         for (const auto& m : device->classes_)
-            if (m.id == id && !visit(*device, m.unsure)) return;
+            if (m.id == id && !visit(*device, m.unsure || device->in_doubt_)) return;
 }
 
 bool DeviceTable::ByPath::operator()(const Device* a, const Device* b) const {

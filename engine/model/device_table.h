@@ -27,7 +27,8 @@ struct DeviceChange {
 // What became of the event itself.
 enum class Effect : unsigned char {
     Taken,    // changes, if any, are in the list
-    Late,     // something newer is known of this device
+    Behind,   // a walk has said more than it could, but no newer event has: it happened all the same
+    Late,     // a newer event of this device was taken in, or one of another device under this path
     Ignored,  // a synthetic removal of a device that stands, a removal of what is not known
     Look      // only sysfs can tell: ask for a LookedAt
 };
@@ -38,11 +39,26 @@ class DeviceTable {
 
     // Each appends to `changes`.
     Effect apply(const DeviceEvent& event, Time now, std::vector<DeviceChange>& changes);
+    // udev's copy of an event that was taken in before: it makes no device and ends none.
+    Effect raise(const DeviceEvent& event, Time now, std::vector<DeviceChange>& changes);
     void apply(const LookedAt& look, Time now, std::vector<DeviceChange>& changes);
     // Removes first (children before parents), then adds (parents before children).
     void apply(const Snapshot& snapshot, Time now, std::vector<DeviceChange>& changes);
+    // `last`: what is missing now has had its time, and does not exist.
+    void apply(const AttributesRead& read, bool last, Time now, std::vector<DeviceChange>& changes);
     // After a reload: every device is classified again.
     void use(std::shared_ptr<const ClassSet> classes, std::vector<DeviceChange>& changes);
+
+    // Whether devices are only Seen until udev has processed them. Without udev, all are Ready.
+    void await_udev(bool await, Time now, std::vector<DeviceChange>& changes);
+    bool awaits_udev() const { return awaits_udev_; }
+    // udev will not say more of this device: it is Ready.
+    void give_up_udev(std::string_view devpath, Time now, std::vector<DeviceChange>& changes);
+    // Who waits for udev: since when, and the devpath. In that order.
+    const std::set<std::pair<Time, std::string>>& waiting() const { return waiting_; }
+    // Events were lost: nothing that is known is certain until it is seen again. Conditions must be
+    // asked anew.
+    void doubt_all();
 
     const Device* find(std::string_view devpath) const;
     size_t size() const { return devices_.size(); }
@@ -65,16 +81,32 @@ class DeviceTable {
     using Map = std::unordered_map<std::string, std::unique_ptr<Device>, Hash, std::equal_to<>>;
 
     Device* known(std::string_view devpath);
+    Effect apply_synthetic(Device* device, const DeviceEvent& event, Time now, Changes& changes);
+    Effect apply_move(Device* device, const DeviceEvent& event, Time now, Changes& changes);
+    Device& arrive(const DeviceEvent& event, Time now, Changes& changes);
+    Effect is_stale(const Uevent& uevent, const Device* device) const;
+    bool set_kernel_block(Device& device, Block block, std::string& old);
+    bool set_udev_block(Device& device, Block block, std::string& old);
+    bool expect_attributes(Device& device, Time now);
+    static bool is_done(Block record);
+    void take_record(Device& device, Block record, Time now, Changes& changes);
+    bool set_attributes(Device& device, const std::vector<Attribute>& read, bool last);
+    void set_ready(Device& device, bool ready);
+    void make_ready(Device& device, Time now, Changes& changes);
+    void settle_lenient(Time now, Changes& changes);
+    void changed(Device& device, std::string old_block, Time now, Changes& changes);
     void add(const FoundDevice& found, uint64_t seqnum, Time now, Changes& changes);
+    bool ended_since(std::string_view devpath, uint64_t seqnum) const;
     Device& insert(std::string_view devpath, std::string_view subsystem, Time now);
     void announce(Device& device, Time now, Changes& changes);
     void remove(Device& device, uint64_t seqnum, Changes& changes);
-    void update(Device& device, std::string_view block, const Standing& standing, Time now,
-                Changes& changes);
+    // `differently`: something else of it is not as it was.
+    void update(Device& device, std::string_view block, const Standing& standing, bool differently,
+                Time now, Changes& changes);
     void clear_below(std::string_view devpath, const Device& except, Changes& changes);
-    void move(Device& device, std::string_view to, Time now, Changes& changes);
-    void rename_below(Device& device, const std::string& from, const std::string& to, Time now,
-                      Changes& changes);
+    void move(Device& device, std::string_view to, uint64_t seqnum, Time now, Changes& changes);
+    void rename_below(Device& device, const std::string& from, const std::string& to, uint64_t seqnum,
+                      Time now, Changes& changes);
     void link(Device& device);
     void unlink(Device& device);
     void classify(Device& device);
@@ -84,7 +116,6 @@ class DeviceTable {
     void forget_name(Device& device);
     void classify_below(Device& device, Time now, Changes& changes);
     void bury(const std::string& devpath, uint64_t seqnum);
-    bool is_late(std::string_view devpath, const Device* device, uint64_t seqnum) const;
 
     std::shared_ptr<const ClassSet> classes_;
     Map devices_;
@@ -96,6 +127,12 @@ class DeviceTable {
     // not bring one back. Bounded: the oldest are forgotten first.
     std::unordered_map<std::string, uint64_t, Hash, std::equal_to<>> tombstones_;
     std::deque<std::string> buried_;
+    uint64_t forgotten_upto_ = 0;  // of the tombstones that were forgotten
+    uint64_t walked_upto_ = 0;     // a walk began after this number was given out
+    bool all_in_doubt_ = false;
+    bool awaits_udev_ = false;
+    std::set<std::pair<Time, std::string>> waiting_;  // for udev, by when they came
+    size_t strict_ = 0;  // of these: those of which udev keeps a record in any case
     std::string scratch_;
 };
 

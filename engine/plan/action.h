@@ -17,6 +17,15 @@ struct LookAgain {
     Duration delay{};
 };
 
+// Read the attributes of this device again, and feed an AttributesRead: one of them is not there yet.
+struct ReadAttributes {
+    std::string devpath;
+    std::string subsystem;
+};
+
+// Is udevd there, and idle? Feed a UdevSeen.
+struct LookAtUdev {};
+
 // Does /proc/modules show a module that is loading? Feed a ModulesSeen.
 struct LookAtModules {};
 
@@ -33,7 +42,8 @@ struct UnitChanged {
     std::string unit;
 };
 
-using PlanAction = std::variant<Record, RunJob, AdoptJob, LookAgain, LookAtModules, Report, UnitChanged>;
+using PlanAction = std::variant<Record, RunJob, AdoptJob, LookAgain, ReadAttributes, LookAtUdev, LookAtModules,
+                                Report, UnitChanged>;
 using Actions = std::vector<PlanAction>;
 
 }  // namespace devmux

@@ -49,7 +49,9 @@ void Planner::devices_changed(const std::vector<DeviceChange>& changes, const De
         cause_.removed = changes[0].kind == DeviceChange::Kind::Removed;
     }
     if (event) cause_.seqnum = event->uevent.seqnum;
-    run_events(changes, event, actions);
+    settle_.unready_since(world_.table.waiting().empty() ? std::nullopt
+                                                         : std::optional(world_.table.waiting().rbegin()->first));
+    run_events(changes, event, now, actions);
     drain(now, actions);
     cause_ = {};
 }
@@ -61,6 +63,14 @@ void Planner::fact_changed(const FactKey& fact, Time now, Actions& actions) {
 
 void Planner::caught_up(Time now, Actions& actions) {
     held_ = false;
+    go_on(now, actions);
+}
+
+void Planner::ask_all() {
+    for (UnitIndex i = 0; i < units_.size(); ++i) mark(i);
+}
+
+void Planner::go_on(Time now, Actions& actions) {
     cause_.devices = true;
     drain(now, actions);
     cause_ = {};
@@ -79,10 +89,8 @@ void Planner::coldplug_complete(Time now, Actions& actions) {
         actions.push_back(Record{SavedRun{unit, devpath, {}, 0}});
         handled_.erase(here);
     }
-    for (UnitIndex i = 0; i < units_.size(); ++i) mark(i);
-    cause_.devices = true;
-    drain(now, actions);
-    cause_ = {};
+    ask_all();
+    go_on(now, actions);
 }
 
 void Planner::modules_seen(const ModulesSeen& modules, Time now, Actions& actions) {

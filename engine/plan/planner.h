@@ -40,10 +40,18 @@ class Planner {
     // moment that ever was.
     void hold() { held_ = true; }
     void caught_up(Time now, Actions& actions);
+    // Every condition is asked anew, at the next evaluation; go_on() makes one.
+    void ask_all();
+    void go_on(Time now, Actions& actions);
     // Coldplug is complete: from now on what was not seen is absent.
     void coldplug_complete(Time now, Actions& actions);
     void modules_seen(const ModulesSeen& modules, Time now, Actions& actions);
     void job_ended(const JobEnded& end, Time now, Actions& actions);
+    // Events that wait for udev's word on them: since when the first does, of which devices some do
+    // since `then`, and that it will not come ("": of no device).
+    std::optional<Time> event_waits_since() const;
+    std::vector<std::string> events_waiting_since(Time then) const;
+    void give_up_udev(std::string_view devpath, Time now, Actions& actions);
     void by_hand(UnitIndex unit, UnitEvent event, Time now, Actions& actions);
     void clear_latches(UnitIndex unit, Time now, Actions& actions);
 
@@ -81,9 +89,25 @@ class Planner {
     void set_deadline(UnitIndex unit, Time deadline);
     void restore_unit(Managed& m, UnitIndex unit, const SavedUnit& saved, const SavedState& state, Time now,
                       Actions& actions);
-    void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, Actions& actions);
-    void run_event(const Device& device, std::string_view action, Block block, bool synthetic,
-                   Actions& actions);
+    // planner_events.cc: each-event units
+    struct DeviceRun {
+        std::string action, block;
+        uint64_t seqnum = 0;  // 0: found by a walk
+        bool synthetic = false;
+        bool for_udev = false;  // it waits for udev's copy; else for attributes
+        Time at{};
+    };
+    using RunKey = std::pair<std::string, std::string>;  // devpath, unit
+    void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, Time now,
+                    Actions& actions);
+    void run_event(const Device& device, DeviceRun run, bool wait_for_udev, Actions& actions);
+    void run_or_keep(UnitIndex unit, const Device& device, DeviceRun run, bool wait_for_udev,
+                     Actions& actions);
+    void run_processed(const Device& device, const Uevent& uevent, Time now, Actions& actions);
+    bool run_now(const Managed& m, const Device& device, const DeviceRun& run, bool gone, Actions& actions);
+    void run_waiting(const Device& device, const std::function<bool(const DeviceRun&)>& may, bool gone,
+                     Actions& actions);
+    void moved_events(const DeviceChange& change, Actions& actions);
     void report_settled(Time now, Actions& actions);
 
     World& world_;
@@ -98,6 +122,10 @@ class Planner {
     EventRuns runs_;
     // each-event `add` runs of a former engine, and ours: devpath and generation, per unit.
     std::map<std::pair<std::string, std::string>, Generation> handled_;
+    // Events that cannot be run yet, in order; and the last that were run without waiting for udev, whose
+    // copy must not run them again.
+    std::map<RunKey, std::deque<DeviceRun>> waiting_runs_;
+    std::map<RunKey, uint64_t> ran_upto_;
     // Units of this boot that are not in the configuration now. A file that comes back (an upgrade, a
     // typo mended) finds its unit as it left it.
     SavedState absent_;

@@ -29,67 +29,193 @@ class EventDevice final : public DeviceFacts {
     Block block_;
 };
 
+// Events of one device that wait; beyond, the oldest is run as it is.
+constexpr size_t kWaitingOfDevice = 64;
+
 }  // namespace
 
-void Planner::run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event,
-                         Actions& actions) {
-    // A device that moved is the device that it was.
-    for (const DeviceChange& change : changes) {
-        if (change.old_devpath.empty()) continue;
-        for (auto it = handled_.begin(); it != handled_.end();) {
-            auto [unit, devpath] = it->first;
-            auto here = it++;
-            if (devpath != change.old_devpath) continue;
-            std::string now(change.device->devpath());
-            actions.push_back(Record{SavedRun{unit, devpath, {}, 0}});
-            actions.push_back(Record{SavedRun{unit, now, here->second, ++last_job_}});
-            actions.push_back(Record{SavedEnd{last_job_}});
-            handled_[{unit, now}] = here->second;
-            handled_.erase(here);
-        }
+// A device that moved is the device that it was.
+void Planner::moved_events(const DeviceChange& change, Actions& actions) {
+    std::string now(change.device->devpath());
+    for (auto it = handled_.begin(); it != handled_.end();) {
+        auto [unit, devpath] = it->first;
+        auto here = it++;
+        if (devpath != change.old_devpath) continue;
+        actions.push_back(Record{SavedRun{unit, devpath, {}, 0}});
+        actions.push_back(Record{SavedRun{unit, now, here->second, ++last_job_}});
+        actions.push_back(Record{SavedEnd{last_job_}});
+        handled_[{unit, now}] = here->second;
+        handled_.erase(here);
     }
+    auto rename = [&](auto& map) {
+        auto it = map.lower_bound({change.old_devpath, ""});
+        while (it != map.end() && it->first.first == change.old_devpath) {
+            map[{now, it->first.second}] = std::move(it->second);
+            it = map.erase(it);
+        }
+    };
+    rename(waiting_runs_);
+    rename(ran_upto_);
+}
+
+void Planner::run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, Time now,
+                         Actions& actions) {
+    if (event_watchers_.empty()) return;
+    bool udev = world_.table.awaits_udev();
+    for (const DeviceChange& change : changes)
+        if (!change.old_devpath.empty()) moved_events(change, actions);
     // Devices that came or went without an event of their own: found by a walk, or missed by one.
     for (const DeviceChange& change : changes) {
-        bool by_event = event && event->uevent.devpath == change.device->devpath();
+        const Device& d = *change.device;
+        bool by_event = event && event->uevent.devpath == d.devpath();
+        DeviceRun run{.action = "add", .block = d.block(), .at = now};
         if (change.kind == DeviceChange::Kind::Added && !(by_event && event->uevent.action == Action::Add))
-            run_event(*change.device, "add", change.device->block(), false, actions);
-        if (change.kind == DeviceChange::Kind::Removed &&
-            !(by_event && event->uevent.action == Action::Remove))
-            run_event(*change.device, "remove", change.device->block(), false, actions);
+            run_event(d, run, udev && !d.ready(), actions);
+        if (change.kind == DeviceChange::Kind::Removed) {
+            // What it waited for will not come any more; it happened all the same, and before this.
+            run_waiting(d, [](const DeviceRun&) { return true; }, true, actions);
+            run.action = "remove";
+            if (!(by_event && event->uevent.action == Action::Remove)) run_event(d, run, false, actions);
+        }
+        // More is known of it: attributes, or that it is ready.
+        if (change.kind == DeviceChange::Kind::Changed)
+            run_waiting(d, [&](const DeviceRun& r) { return !r.for_udev || (r.seqnum == 0 && d.ready()); }, false,
+                        actions);
     }
     if (!event) return;
     const Uevent& u = event->uevent;
     const Device* device = world_.table.find(u.devpath);
     for (const DeviceChange& change : changes)
         if (u.action == Action::Remove && change.device->devpath() == u.devpath) device = change.device;
-    if (device) run_event(*device, u.action_word, u.block, u.synthetic, actions);
+    if (!device) return;
+    if (event->level() == Level::Ready) return run_processed(*device, u, now, actions);
+    DeviceRun run{.action = std::string(u.action_word), .block = std::string(u.block), .seqnum = u.seqnum,
+                  .synthetic = u.synthetic, .at = now};
+    run_event(*device, std::move(run), udev && u.action != Action::Remove, actions);
 }
 
-void Planner::run_event(const Device& device, std::string_view action, Block block, bool synthetic,
-                        Actions& actions) {
-    if (event_watchers_.empty()) return;
-    EventDevice seen(device, block);
-    bool arrival = action == "add" && !synthetic, gone = action == "remove" && !synthetic;
-    event_watchers_.each_watching(device.classes(), device.name(), block, [&](UnitIndex index) {
-        const Managed& m = units_[index];
-        const EachEvent& each = *m.unit->each_event;
-        auto key = std::make_pair(m.unit->name, std::string(device.devpath()));
-        // What went may come again under the same path: forget it, whatever the unit does with it.
-        if (gone && handled_.erase(key) > 0)
-            actions.push_back(Record{SavedRun{key.first, key.second, {}, 0}});
-        if (!each.actions.contains(action_of(action)) || (synthetic && !each.synthetic)) return;
-        if (m.state.hold == Hold::Down) return;
-        bool member = false;
-        for (const auto& c : device.classes()) member |= c.id == each.devices.class_id && !c.unsure;
-        if (!member || matches(each.devices.predicate, seen) != Truth::True) return;
-        if (arrival) {
-            auto before = handled_.find(key);
-            if (before != handled_.end() && !differs(before->second, device.generation())) return;
-            handled_[key] = device.generation();
+// udev has processed this event, and with it all that came before it of this device. Who asked for
+// `seen`, or ran it when nobody knew of udev, has run it.
+void Planner::run_processed(const Device& device, const Uevent& u, Time now, Actions& actions) {
+    for (auto it = waiting_runs_.lower_bound({std::string(device.devpath()), ""});
+         it != waiting_runs_.end() && it->first.first == device.devpath(); ++it)
+        for (DeviceRun& run : it->second) {
+            if (run.seqnum > u.seqnum) continue;
+            run.for_udev = false;
+            if (run.seqnum == u.seqnum) run.block = u.block;
+            ran_upto_[it->first] = u.seqnum;
         }
-        runs_.add({++last_job_, m.unit, std::move(key.second), device.generation(), std::string(action),
-                   std::string(block), arrival}, actions);
+    run_waiting(device, [](const DeviceRun& run) { return !run.for_udev; }, false, actions);
+    event_watchers_.each_watching(device.classes(), device.name(), u.block, [&](UnitIndex index) {
+        RunKey key{device.devpath(), units_[index].unit->name};
+        uint64_t& upto = ran_upto_[key];
+        if (upto >= u.seqnum || units_[index].unit->each_event->devices.state == DeviceState::Seen) return;
+        upto = u.seqnum;
+        run_or_keep(index, device,
+                    {.action = std::string(u.action_word), .block = std::string(u.block), .seqnum = u.seqnum,
+                     .synthetic = u.synthetic, .at = now}, false, actions);
     });
+}
+
+void Planner::run_event(const Device& device, DeviceRun run, bool wait_for_udev, Actions& actions) {
+    bool gone = run.action == "remove" && !run.synthetic;
+    event_watchers_.each_watching(device.classes(), device.name(), run.block, [&](UnitIndex index) {
+        const Managed& m = units_[index];
+        RunKey key{device.devpath(), m.unit->name};
+        if (gone) {
+            ran_upto_.erase(key);
+            run_now(m, device, run, true, actions);
+            return;
+        }
+        bool waits = wait_for_udev && m.unit->each_event->devices.state != DeviceState::Seen;
+        if (!waits && run.seqnum != 0 && m.unit->each_event->devices.state != DeviceState::Seen)
+            ran_upto_[key] = run.seqnum;
+        run_or_keep(index, device, run, waits, actions);
+    });
+}
+
+// Behind what waits already: a device's events are run in their order.
+void Planner::run_or_keep(UnitIndex index, const Device& device, DeviceRun run, bool wait_for_udev,
+                          Actions& actions) {
+    const Managed& m = units_[index];
+    RunKey key{device.devpath(), m.unit->name};
+    auto waiting = waiting_runs_.find(key);
+    bool behind = waiting != waiting_runs_.end() && !waiting->second.empty();
+    if (!behind && !wait_for_udev && run_now(m, device, run, false, actions)) return;
+    const EachEvent& each = *m.unit->each_event;
+    if (!each.actions.contains(action_of(run.action)) || (run.synthetic && !each.synthetic)) return;
+    run.for_udev = wait_for_udev;
+    std::deque<DeviceRun>& runs = waiting_runs_[key];
+    runs.push_back(std::move(run));
+    if (runs.size() <= kWaitingOfDevice) return;
+    DeviceRun oldest = std::move(runs.front());
+    runs.pop_front();
+    run_now(m, device, oldest, true, actions);
+}
+
+// Those of its events, from the oldest on, that may be run now.
+void Planner::run_waiting(const Device& device, const std::function<bool(const DeviceRun&)>& may, bool gone,
+                          Actions& actions) {
+    auto it = waiting_runs_.lower_bound({std::string(device.devpath()), ""});
+    while (it != waiting_runs_.end() && it->first.first == device.devpath()) {
+        auto unit = find(it->first.second);
+        std::deque<DeviceRun>& runs = it->second;
+        while (!runs.empty() && (!unit || !units_[*unit].unit->each_event ||
+                                 (may(runs.front()) && run_now(units_[*unit], device, runs.front(), gone, actions))))
+            runs.pop_front();
+        it = runs.empty() ? waiting_runs_.erase(it) : std::next(it);
+    }
+}
+
+// False when nobody knows yet whether the unit is concerned. `gone`: nobody ever will.
+bool Planner::run_now(const Managed& m, const Device& device, const DeviceRun& run, bool gone,
+                      Actions& actions) {
+    const EachEvent& each = *m.unit->each_event;
+    auto key = std::make_pair(m.unit->name, std::string(device.devpath()));
+    bool arrival = run.action == "add" && !run.synthetic;
+    // What went may come again under the same path: forget it, whatever the unit does with it.
+    if (run.action == "remove" && !run.synthetic && handled_.erase(key) > 0)
+        actions.push_back(Record{SavedRun{key.first, key.second, {}, 0}});
+    if (!each.actions.contains(action_of(run.action)) || (run.synthetic && !each.synthetic)) return true;
+    if (m.state.hold == Hold::Down) return true;
+    Truth concerned = Truth::False;
+    for (const auto& c : device.classes())
+        if (c.id == each.devices.class_id) concerned = c.unsure ? Truth::Unknown : Truth::True;
+    concerned = both(concerned, matches(each.devices.predicate, EventDevice(device, run.block)));
+    if (concerned == Truth::Unknown && !gone) return false;
+    if (concerned != Truth::True) return true;
+    if (arrival) {
+        auto before = handled_.find(key);
+        if (before != handled_.end() && !differs(before->second, device.generation())) return true;
+        handled_[key] = device.generation();
+    }
+    runs_.add({++last_job_, m.unit, std::move(key.second), device.generation(), run.action, run.block, arrival},
+              actions);
+    return true;
+}
+
+std::optional<Time> Planner::event_waits_since() const {
+    std::optional<Time> since;
+    for (const auto& [key, runs] : waiting_runs_)
+        for (const DeviceRun& run : runs)
+            if (run.for_udev && (!since || run.at < *since)) since = run.at;
+    return since;
+}
+
+std::vector<std::string> Planner::events_waiting_since(Time then) const {
+    std::vector<std::string> out;
+    for (const auto& [key, runs] : waiting_runs_)
+        if (!runs.empty() && runs.front().for_udev && runs.front().at <= then) out.push_back(key.first);
+    return out;
+}
+
+void Planner::give_up_udev(std::string_view devpath, Time, Actions& actions) {
+    std::set<std::string> devices;
+    for (const auto& [key, runs] : waiting_runs_)
+        if (devpath.empty() || key.first == devpath) devices.insert(key.first);
+    for (const std::string& path : devices)
+        if (const Device* device = world_.table.find(path))
+            run_waiting(*device, [](const DeviceRun&) { return true; }, false, actions);
 }
 
 }  // namespace devmux

@@ -115,7 +115,10 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     drain(now, actions);
     // An each-event unit that is new, or means more devices than before, is run for those that are
     // there, as at the start. Which were handled is known.
-    world_.table.each([&](const Device& d) { run_event(d, "add", d.block(), false, actions); });
+    world_.table.each([&](const Device& d) {
+        run_event(d, {.action = "add", .block = d.block(), .at = now}, world_.table.awaits_udev() && !d.ready(),
+                  actions);
+    });
 }
 
 void Planner::watch(UnitIndex index) {

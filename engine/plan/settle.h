@@ -1,7 +1,9 @@
 // When has the machine come to rest after boot? Coldplug is complete, no module is loading, and no
-// device was added or bound for 3 s; not before 5 s and not later than 60 s after the start. Once
+// device was added or bound for 3 s, and none waits for udev (for 10 s each, no longer); not before 5 s and not later than 60 s after the start. Once
 // reached it holds for this boot. A `change` does not count: some devices never stop changing.
 #pragma once
+
+#include <optional>
 
 #include "conditions/duration.h"
 
@@ -9,6 +11,7 @@ namespace devmux {
 
 struct SettleTimes {
     Duration quiet = std::chrono::seconds(3);
+    Duration unready = std::chrono::seconds(10);  // how long one device that is not ready counts
     Duration earliest = std::chrono::seconds(5);
     Duration latest = std::chrono::seconds(60);
 };
@@ -18,6 +21,8 @@ class Settle {
     explicit Settle(Time start, SettleTimes times = {}) : start_(start), last_(start), times_(times) {}
 
     void device_came(Time now) { last_ = now; }  // added or bound
+    // When the youngest of the devices came that are not ready; nothing when all are.
+    void unready_since(std::optional<Time> youngest) { unready_ = youngest; }
     void coldplug_complete() { coldplug_ = true; }
     void restore() { settled_ = true; }
     bool settled() const { return settled_; }
@@ -27,7 +32,7 @@ class Settle {
         if (settled_) return kNever;
         Time latest = start_ + times_.latest;
         if (!coldplug_) return latest;
-        return std::min(latest, std::max({start_ + times_.earliest, last_ + times_.quiet, retry_}));
+        return std::min(latest, std::max({start_ + times_.earliest, last_ + times_.quiet, udev_done(), retry_}));
     }
     enum class Answer : unsigned char { NotYet, AskModules, Late };
     // At a deadline: AskModules leads to modules(); Late means that it is settled by time alone.
@@ -40,12 +45,15 @@ class Settle {
     // True when this settled it.
     bool modules(bool loading, Time now) {
         retry_ = now + std::chrono::seconds(1);
-        if (settled_ || loading || !coldplug_ || now < last_ + times_.quiet) return false;
+        if (settled_ || loading || !coldplug_ || now < std::max(last_ + times_.quiet, udev_done())) return false;
         return settled_ = true;
     }
 
   private:
+    Time udev_done() const { return unready_ ? *unready_ + times_.unready : Time{}; }
+
     Time start_, last_, retry_{};
+    std::optional<Time> unready_;
     SettleTimes times_;
     bool coldplug_ = false;
     bool settled_ = false;

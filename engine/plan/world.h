@@ -20,11 +20,13 @@ class World final : public Facts {
     void each_device(ClassId id, std::string_view name, const Visitor& visit) const override {
         table.each_of(id, name, visit);
     }
-    bool coldplug_complete() const override { return coldplug; }
+    bool coldplug_complete() const override { return coldplug && !doubted; }
+    bool in_doubt() const override { return doubted; }
     Truth fact(const FactKey& key) const override;
 
     DeviceTable table;
     bool coldplug = false;
+    bool doubted = false;  // everything is being verified: what is not seen may be there all the same
     bool settled = false;
     std::string kernel_command_line;
     std::map<std::string, Truth> files;

@@ -40,7 +40,7 @@ int call_method(sd_bus_message* message, void* connection, sd_bus_error* error) 
 #define DEVMUX_METHOD(name, in, method) \
     SD_BUS_METHOD(name, in, "s", call_method<&BusConnection::method>, SD_BUS_VTABLE_UNPRIVILEGED)
 
-const std::array<sd_bus_vtable, 13> kMethods{{
+const std::array<sd_bus_vtable, 14> kMethods{{
     SD_BUS_VTABLE_START(0),
     DEVMUX_METHOD("Status", "", status),
     DEVMUX_METHOD("List", "", list),
@@ -53,6 +53,7 @@ const std::array<sd_bus_vtable, 13> kMethods{{
     DEVMUX_METHOD("Reset", "sb", reset),
     DEVMUX_METHOD("Reload", "", reload),
     DEVMUX_METHOD("Wait", "s", wait),
+    DEVMUX_METHOD("Source", "sb", source),
     SD_BUS_VTABLE_END,
 }};
 
@@ -221,6 +222,14 @@ int BusConnection::reset(sd_bus_message* call) {
     if (!control_.unit(a->text)) return no_such_unit(call, a->text);
     if (auto error = control_.reset(a->text, a->flag)) return refuse(call, kRefused, *error);
     return answer_unit(call, a->text);
+}
+
+int BusConnection::source(sd_bus_message* call) {
+    int r = 0;
+    auto a = arguments(call, true, r);
+    if (!a) return r;
+    if (auto error = control_.set_source(a->text, a->flag)) return refuse(call, kRefused, *error);
+    return status(call);
 }
 
 int BusConnection::wait(sd_bus_message* call) {

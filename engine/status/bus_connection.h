@@ -56,6 +56,7 @@ class BusConnection {
     int reset(sd_bus_message* call);
     int reload(sd_bus_message* call);
     int wait(sd_bus_message* call);
+    int source(sd_bus_message* call);
     int disconnected(sd_bus_message* signal);
 
   private:

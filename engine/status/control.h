@@ -28,6 +28,8 @@ class Control {
     virtual std::optional<Error> stop(const std::string& unit) = 0;
     virtual std::optional<Error> reset(const std::string& unit, bool latch) = 0;
     virtual ReloadSnapshot reload() = 0;
+    // Of events: kernel, udev, hotplug, coldplug.
+    virtual std::optional<Error> set_source(const std::string& name, bool on) = 0;
 
     // Calls back once, maybe at once: when the unit has no job running and none to start; when the
     // condition is definitely true. Cancelled by its number, which is never 0 and never used twice.

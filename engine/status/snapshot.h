@@ -47,6 +47,8 @@ struct DeviceSnapshot {
     std::vector<std::string> classes;
     std::map<std::string, std::string> properties;
     std::map<std::string, std::optional<std::string>> attributes;  // nothing: no such file
+    std::string level;              // "seen", or "ready" when udev is done with it
+    bool in_doubt = false;          // not seen again since events were lost
     Duration since{};
 };
 
@@ -60,6 +62,7 @@ struct EvalSnapshot {
     std::string condition;  // canonical
     Truth truth = Truth::Unknown;
     Explanation explanation;
+    bool reading = false;  // what it asks for is being looked up: ask again in a moment
 };
 
 // Counters are since the engine's start; what was lost is never silent (devmux(7), law 5).
@@ -68,10 +71,13 @@ struct EngineSnapshot {
     bool dry_run = false;
     bool coldplug_complete = false;
     bool settled = false;
+    bool in_doubt = false;           // events were lost, and sysfs is being walked
+    std::string udev;                // "running", "down" (installed, but does not run) or "absent"
+    uint64_t waiting_for_udev = 0;   // devices that are seen and not ready
     uint64_t devices = 0;
     std::map<std::string, uint64_t> counters;     // received, duplicate, late, refused, malformed, …
     std::map<std::string, uint64_t> units;        // how many in each state
-    std::vector<std::string> sources;             // "kernel", "coldplug"
+    std::vector<std::string> sources;             // "kernel", "udev", "hotplug", "coldplug"
     std::vector<std::string> errors;              // of class files and folders
     Duration uptime{};
 };

@@ -106,7 +106,8 @@ Json object(const UnitSnapshot& u) {
 Json object(const DeviceSnapshot& d) {
     Json out{{"devpath", printable(d.devpath)},     {"name", printable(d.name)},
              {"subsystem", printable(d.subsystem)}, {"driver", printable(d.driver)},
-             {"classes", texts(d.classes)},         {"since_s", seconds(d.since)}};
+             {"classes", texts(d.classes)},         {"level", d.level},
+             {"in_doubt", d.in_doubt},              {"since_s", seconds(d.since)}};
     Json& properties = out["properties"] = Json::object();
     for (const auto& [key, value] : d.properties) properties[printable(key)] = printable(value);
     Json& attributes = out["attributes"] = Json::object();
@@ -153,6 +154,9 @@ std::string to_json(const EngineSnapshot& e) {
                    {"dry_run", e.dry_run},
                    {"coldplug_complete", e.coldplug_complete},
                    {"settled", e.settled},
+                   {"in_doubt", e.in_doubt},
+                   {"udev", e.udev},
+                   {"waiting_for_udev", e.waiting_for_udev},
                    {"devices", e.devices},
                    {"counters", numbers(e.counters)},
                    {"units", numbers(e.units)},
@@ -170,7 +174,8 @@ std::string to_json(const EvalSnapshot& e) {
     return dumped({{"condition", printable(e.condition)},
                    {"truth", to_string(e.truth)},
                    {"explanation", tree(e.explanation)},
-                   {"missing", missing_list(e.explanation)}});
+                   {"missing", missing_list(e.explanation)},
+                   {"reading", e.reading}});
 }
 
 std::string to_json(const ReloadSnapshot& r) {

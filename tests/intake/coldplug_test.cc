@@ -140,6 +140,29 @@ TEST_CASE_FIXTURE(Tree, "ancestors that are not known, parents first") {
     CHECK(ancestors("", {}) == Paths{});
 }
 
+TEST_CASE_FIXTURE(Tree, "whether there is an ancestor that is not known") {
+    const std::string eth0 = "/devices/pci0/usb1/net/eth0";
+    std::vector<std::string> asked;
+    auto unknown = [&](std::string_view path, const std::set<std::string, std::less<>>& known) {
+        return has_unknown_ancestor(sysfs, path, [&](std::string_view p) {
+            asked.emplace_back(p);
+            return known.contains(p);
+        });
+    };
+    CHECK(unknown(eth0, {}));
+    CHECK(asked == std::vector<std::string>{"/devices/pci0"});
+    CHECK(unknown(eth0, {"/devices/pci0"}));
+    CHECK(unknown(eth0, {"/devices/pci0/usb1"}));
+    // ".../net" is not known either, but no device.
+    CHECK_FALSE(unknown(eth0, {"/devices/pci0", "/devices/pci0/usb1"}));
+    CHECK_FALSE(unknown("/devices/pci0", {}));
+    CHECK(unknown("/devices/pci0/gone/x/y", {}));
+    CHECK_FALSE(unknown("/devices/gone/x/y", {}));
+    CHECK_FALSE(unknown("/module/usbcore/x", {}));
+    CHECK_FALSE(unknown("/devices/../devices/pci0/usb1", {}));
+    CHECK_FALSE(unknown("", {}));
+}
+
 TEST_CASE("this machine: the same devices as a search for uevent files finds") {
     std::vector<std::string> expected;
     for (auto at = std::filesystem::recursive_directory_iterator("/sys/devices");

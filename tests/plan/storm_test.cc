@@ -107,18 +107,18 @@ struct Storm {
             case 0: case 1: case 2: case 3: plug(d, true); break;
             case 4: {  // the same event again: another transport, or a helper that retries
                 if (!newest[d]) break;
-                simulation.event(oracle.there.contains(d) ? "add" : "remove", device(d), newest[d]);
+                simulation.event(oracle.there.contains(d) ? "add" : "remove", device(d), {.seqnum = newest[d]});
                 break;
             }
             case 5: {  // something old that comes late
                 if (newest[d] < 2) break;
-                simulation.event(pick(2) ? "add" : "change", device(d), newest[d] - 1);
+                simulation.event(pick(2) ? "add" : "change", device(d), {.seqnum = newest[d] - 1});
                 break;
             }
-            case 6: simulation.event("change", device(d), 0, true); break;  // udevadm trigger
+            case 6: simulation.event("change", device(d), {.synthetic = true}); break;  // udevadm trigger
             case 7: {  // lost, and found by the walk
                 for (int i = 0; i < 3; ++i) plug(pick(kDevices), false);
-                simulation.feed(EventsLost{});
+                simulation.feed(InDoubt{});
                 walk();
                 break;
             }
@@ -153,7 +153,7 @@ struct Storm {
         if (number == 0) number = simulation.next_seqnum();
         if (!announced) return;
         newest[d] = number;
-        simulation.event(arrives ? "add" : "remove", device(d), number);
+        simulation.event(arrives ? "add" : "remove", device(d), {.seqnum = number});
     }
 
     void end_some() {

@@ -63,6 +63,9 @@ class FakeControl : public Control {
         asked.emplace_back("reload");
         return {.added = {"gdm"}, .errors = {"a.yaml:1:1: no"}};
     }
+    std::optional<Error> set_source(const std::string& name, bool on) override {
+        return by_hand("source " + name + (on ? " on" : " off"));
+    }
     Ticket when_at_rest(const std::string& name,
                         std::function<void(const UnitSnapshot&)> tell) override {
         return ticket([this, name, tell = std::move(tell)] { tell(unit_values.at(name)); });

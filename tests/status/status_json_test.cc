@@ -29,6 +29,8 @@ TEST_SUITE_BEGIN("status/json");
 TEST_CASE("an engine, word for word") {
     EngineSnapshot e{.version = "0.1",
                      .coldplug_complete = true,
+                     .udev = "running",
+                     .waiting_for_udev = 2,
                      .devices = 412,
                      .counters = {{"overruns", 2}, {"received", 900}},
                      .units = {{"active", 3}},
@@ -36,6 +38,7 @@ TEST_CASE("an engine, word for word") {
                      .uptime = 1500ms};
     CHECK(to_json(e) ==
           R"({"version":"0.1","dry_run":false,"coldplug_complete":true,"settled":false,)"
+          R"("in_doubt":false,"udev":"running","waiting_for_udev":2,)"
           R"("devices":412,"counters":{"overruns":2,"received":900},"units":{"active":3},)"
           R"("sources":["kernel","coldplug"],"errors":[],"uptime_s":1.5})");
 }
@@ -87,7 +90,7 @@ TEST_CASE("a device: an attribute without a file is null, an empty one is empty"
                      .properties = {{"ID_BUS", "usb"}},
                      .attributes = {{"gone", {}}, {"empty", ""}}};
     Json j = Json::parse(to_json(std::vector<DeviceSnapshot>{d}))[0];
-    CHECK(keys(j) == "devpath name subsystem driver classes since_s properties attributes");
+    CHECK(keys(j) == "devpath name subsystem driver classes level in_doubt since_s properties attributes");
     CHECK(j["classes"].dump() == R"(["mouse","pointer"])");
     CHECK(j["properties"]["ID_BUS"] == "usb");
     CHECK(j["attributes"]["gone"].is_null());
@@ -146,7 +149,7 @@ TEST_CASE("bytes that are no text come out as text, wherever they stand") {
 
 TEST_CASE("a verdict") {
     Json j = Json::parse(to_json(EvalSnapshot{"mouse", Truth::False, leaf("mouse", Truth::False)}));
-    CHECK(keys(j) == "condition truth explanation missing");
+    CHECK(keys(j) == "condition truth explanation missing reading");
     CHECK(j["truth"] == "false");
     CHECK(j["missing"][0]["text"] == "mouse");
     Json held =

@@ -1,0 +1,43 @@
+// Attributes that are not there yet: the kernel announces some devices before their files are (PCI
+// config, the files of drivers that probe asynchronously). They are looked for again, each time after a
+// longer while, for 5 s after the device came or was bound; then they do not exist.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "conditions/duration.h"
+#include "engine/model/device_table.h"
+
+namespace devmux {
+
+class LateAttributes {
+  public:
+    struct Times {
+        Duration window = std::chrono::seconds(5);
+        Duration first = std::chrono::milliseconds(10);
+        Duration longest = std::chrono::milliseconds(640);
+        Duration afterwards = std::chrono::seconds(60);  // the last answer did not come
+    };
+    explicit LateAttributes(Times times) : times_(times) {}
+    LateAttributes() : LateAttributes(Times{}) {}
+
+    // Whether a file that is missing now may still come.
+    bool may_come(const Device& device, Time now) const { return now < device.expected() + times_.window; }
+    // The device has an attribute that is awaited. Nothing new if it is known to.
+    void await(const Device& device, Time now);
+    // A module or a driver came: what is awaited may be there now.
+    void wake(Time now);
+
+    Time next() const { return due_.empty() ? kNever : due_.begin()->first; }
+    // Whose attributes are to be read now. Who awaits nothing any more is forgotten.
+    std::vector<const Device*> due(const DeviceTable& table, Time now);
+
+  private:
+    Times times_;
+    std::map<std::string, Duration, std::less<>> delays_;  // of each device: before the next look
+    std::multimap<Time, std::string> due_;                 // each once
+};
+
+}  // namespace devmux
