@@ -35,6 +35,7 @@ void add_start(CLI::App& app, Commands& commands);
 void add_stop(CLI::App& app, Commands& commands);
 void add_reset(CLI::App& app, Commands& commands);
 void add_simulate(CLI::App& app, Commands& commands);
+void add_source(CLI::App& app, Commands& commands);
 void add_reload(CLI::App& app, Commands& commands);
 void add_check(CLI::App& app, Commands& commands);
 

@@ -59,7 +59,7 @@ def only_the_kernel_is_believed(p):
         d.barrier()
         refused = d.counters()["refused"]
         check(refused >= before + count, "all are counted as refused", refused - before, count)
-        contains(d.log_text(), "an event that is not the kernel's was refused: from the netlink port", "the log")
+        contains(d.log_text(), "an event for the source kernel was refused: from the netlink port", "the log")
         contains(d.ask("status").stdout, f"refused {refused}", "status")
         # To the daemon's own port, past the group.
         ports = [int(line.split()[2]) for line in open("/proc/net/netlink").readlines()[1:]
@@ -140,7 +140,7 @@ def the_kernels_own_nonsense_is_malformed(p):
             eventually(lambda b=before: d.counters()["malformed"] > b, f"{name}: counted as malformed",
                        lambda: str(d.counters()), patience=20)
     d.barrier()
-    contains(d.log_text(), "an event of the kernel's makes no sense: uevent, byte ", "the log names the byte")
+    contains(d.log_text(), "an event of the source kernel makes no sense: uevent, byte ", "the log names the byte")
     contains(d.ask("status").stdout, "malformed", "status")
     nothing_happened(p, d)
 

@@ -193,6 +193,8 @@ def idle_means_idle(p):
     waiter = d.begin("wait", "--timeout", "none", "mouse and no mouse")
     d.ask("wait", "--timeout", "2m", "settled")
     d.until_state("s", "done")
+    # Files that are not there were looked for again for 5 s; the threads that read them end by and by.
+    eventually(lambda: len(os.listdir(f"/proc/{d.pid}/task")) <= 2, "only the loop and the watch over files are left")
     for _ in range(40):
         before, number = activity(d.pid), seqnum()
         time.sleep(3)  # what is measured is that nothing happens
