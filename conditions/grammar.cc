@@ -59,6 +59,8 @@ class Grammar {
     DeviceTerm device_set() {
         DeviceTerm t;
         read_class(t);
+        cursor_.skip_noise();
+        if (cursor_.accept("seen")) t.state = DeviceState::Seen;
         return t;
     }
 
@@ -303,7 +305,7 @@ Result<DeviceTerm> parse_device_set(std::string_view text, const ClassNames& cla
         Grammar grammar(cursor, classes, usage);
         DeviceTerm t = grammar.device_set();
         if (cursor.peek().kind != Token::Kind::End)
-            cursor.fail("expected a class and its [ … ] alone, found " + described(cursor.peek()));
+            cursor.fail("expected a class, its [ … ] and perhaps \"seen\", found " + described(cursor.peek()));
         return t;
     });
 }

@@ -25,7 +25,7 @@ inline constexpr unsigned kConditionLeaves = 256;
 Result<Condition> parse_condition(std::string_view text, const ClassNames& classes,
                                   const Usage& usage = {});
 
-// `CLASS[predicate]` alone: what each-event watches.
+// `CLASS[predicate]`, with `seen` or without: what each-event watches.
 Result<DeviceTerm> parse_device_set(std::string_view text, const ClassNames& classes);
 
 // What stands between brackets, alone: the `match` of a class.

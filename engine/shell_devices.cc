@@ -162,6 +162,7 @@ UdevSeen Shell::look_at_udev() {
     UdevSeen seen;
     if (config_.sources.udev)
         seen = devmux::look_at_udev({config_.root, config_.udev_run, config_.proc + "/net/unix"});
+    *ask_records_ = seen.presence != UdevPresence::Absent;
     UdevPresence before = std::exchange(udev_, seen.presence);
     if (seen.presence == UdevPresence::Running && before != seen.presence) {
         if (!monitor_ || !monitor_->hears()) open_monitor();

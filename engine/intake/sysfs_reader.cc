@@ -118,9 +118,10 @@ class Worker {
     std::optional<ReadAnswer> look(const std::string& devpath, const AttributeNeeds& needs) {
         const Sysfs& sysfs = shared_->sysfs;
         auto none = [](std::string_view) { return false; };
-        DeviceLooked out{
-            .ancestors = unknown_ancestors(sysfs, needs, devpath, none, before_),
-            .look = {.devpath = devpath, .found = sysfs.read(devpath, needs, before_)}};
+        DeviceLooked out;
+        out.look = {.devpath = devpath, .found = {}, .seqnum = newest_event(sysfs)};
+        out.ancestors = unknown_ancestors(sysfs, needs, devpath, none, before_);
+        out.look.found = sysfs.read(devpath, needs, before_);
         if (!out.look.found && sysfs.standing(devpath, {}).device) {
             std::lock_guard guard(shared_->lock);
             shared_->queue.walk();  // which this thread begins next

@@ -8,13 +8,14 @@ from checks import Failure, check, equal, eventually
 
 
 class Daemon:
-    def __init__(self, place, *args, wait=True, units=None, runtime=None, env=None, netns=None, root=True):
+    def __init__(self, place, *args, wait=True, units=None, runtime=None, env=None, netns=None, root=True,
+                 prefix=()):
         self.place = place
         self.runtime = runtime or place.dir / "run"
         self.tools = place.build / "tools"
         self._log = place.dir / "daemon.log"
         self._log_begin = self._log.stat().st_size if self._log.exists() else 0
-        argv = ["ip", "netns", "exec", netns] if netns else []
+        argv = ["ip", "netns", "exec", netns] if netns else list(prefix)
         argv += [str(self.tools / "devmuxd"), "--runtime-dir", str(self.runtime)]
         for folder in units or [place.units]:
             argv += ["--units", str(folder)]

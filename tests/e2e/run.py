@@ -13,6 +13,8 @@ made.  The last line is "N passed, N failed"; the exit code is 1 if any failed. 
     bad_files.py, bad_events.py         bad input
     crash.py, client.py, storm.py       kill -9; every subcommand; 20,000 events, and silence
     resync.py                           what happened while nobody listened
+    hotplug_helper.py                   devmux-hotplug, by itself
+    udev.py, udevd.py                   beside a real udevd, in namespaces
 """
 import argparse
 import os
@@ -20,7 +22,7 @@ import sys
 import time
 import traceback
 
-import links, events, environment, facts, by_hand, reload, bad_files, bad_events, crash, client, storm, resync  # noqa: E401,F401  they register
+import links, events, environment, facts, by_hand, reload, bad_files, bad_events, crash, client, storm, resync, udev, hotplug_helper  # noqa: E401,F401  they register
 from checks import TESTS, Failure
 from place import Place
 
