@@ -301,9 +301,7 @@ Result<Condition> parse_condition(std::string_view text, const ClassNames& class
 
 Result<DeviceTerm> parse_device_set(std::string_view text, const ClassNames& classes) {
     return parsed(text, [&](Cursor& cursor) {
-        Usage usage;
-        Grammar grammar(cursor, classes, usage);
-        DeviceTerm t = grammar.device_set();
+        DeviceTerm t = Grammar(cursor, classes, Usage{}).device_set();
         if (cursor.peek().kind != Token::Kind::End)
             cursor.fail("expected a class, its [ … ] and perhaps \"seen\", found " + described(cursor.peek()));
         return t;

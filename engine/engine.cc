@@ -60,9 +60,14 @@ void Engine::look(std::string_view devpath, Duration delay, Actions& actions) {
 }
 
 void Engine::devices_changed(const DeviceEvent* event, Time now, Actions& actions) {
-    for (const DeviceChange& change : changes_)
-        if (change.kind != DeviceChange::Kind::Removed && change.device->awaits_attributes())
-            late_.await(*change.device, now);
+    for (const DeviceChange& change : changes_) {
+        if (change.kind == DeviceChange::Kind::Removed) continue;
+        if (change.device->awaits_attributes()) late_.await(*change.device, now);
+        // A read that was under way looked for it under its old path.
+        if (!change.old_devpath.empty())
+            actions.push_back(ReadAttributes{std::string(change.device->devpath()),
+                                             std::string(change.device->subsystem())});
+    }
     planner_.devices_changed(changes_, event, now, actions);
 }
 
@@ -89,7 +94,11 @@ void Engine::take(const DeviceEvent& event, Time now, Actions& actions) {
         case Effect::Look:
             if (!u.devpath_old.empty()) look(u.devpath_old, {}, actions);
             return look(u.devpath, {}, actions);
-        case Effect::Late: ++counters_.late; return;
+        case Effect::Late:
+            ++counters_.late;
+            // Where it went has changed hands already; who is left under the old path?
+            if (!u.devpath_old.empty() && knows(u.devpath_old)) look(u.devpath_old, {}, actions);
+            return;
         case Effect::Behind:
             ++counters_.late;
             if (u.action == Action::Remove) return look(u.devpath, kMoment, actions);
@@ -98,11 +107,16 @@ void Engine::take(const DeviceEvent& event, Time now, Actions& actions) {
             break;
     }
     devices_changed(&event, now, actions);
+    // The helper's events come in any order: the one that ends this device may have come already, under
+    // a name that it has no more.
+    if (event.via == Transport::Hotplug && !event.standing.exists && u.action != Action::Remove && knows(u.devpath))
+        look(u.devpath, kMoment, actions);
 }
 
 void Engine::take(const LookedAt& seen, Time now, Actions& actions) {
     changes_.clear();
     world_.table.apply(seen, now, changes_);
+    read_again(actions);
     devices_changed(nullptr, now, actions);
     auto last = last_looks_.find(seen.devpath);
     if (last == last_looks_.end()) return;
@@ -139,7 +153,13 @@ void Engine::take(const Snapshot& snapshot, Time now, Actions& actions) {
                : change.kind == DeviceChange::Kind::Removed ? counters_.resync_removes
                                                             : counters_.resync_changes);
     planner_.hold();
+    read_again(actions);
     devices_changed(nullptr, now, actions);
+}
+
+void Engine::read_again(Actions& actions) const {
+    for (const Device* device : world_.table.reread())
+        actions.push_back(ReadAttributes{std::string(device->devpath()), std::string(device->subsystem())});
 }
 
 void Engine::take(const CaughtUp&, Time now, Actions& actions) {

@@ -117,6 +117,7 @@ class Engine {
 
     void devices_changed(const DeviceEvent* event, Time now, Actions& actions);
     void look(std::string_view devpath, Duration delay, Actions& actions);
+    void read_again(Actions& actions) const;
     void await_udev(Time now, Actions& actions);
     std::optional<Time> waiting_since() const;
 

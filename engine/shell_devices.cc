@@ -80,7 +80,8 @@ void Shell::take(DeviceLooked& looked) {
 }
 
 void Shell::take(const ReadStuck& stuck) {
-    report(stuck.over ? Report::Level::Info : Report::Level::Warning, "", stuck.what);
+    report(stuck.over ? Report::Level::Info : Report::Level::Warning, "",
+           stuck.what + (stuck.over ? " (it has come back)" : ""));
 }
 
 void Shell::walk() {

@@ -87,6 +87,7 @@ void Simulation::snapshot(const std::vector<TracedDevice>& devices, bool behind)
         all.devices.push_back(found(device));
     }
     feed(all);
+    if (reads_take == Duration{}) answer(now_);
     if (!behind) caught_up();
 }
 

@@ -211,8 +211,8 @@ std::optional<AttributesRead> Sysfs::attributes(std::string_view devpath,
     AttributesRead out{.devpath = std::string(devpath),
                        .generation = {.inode = status.st_ino},
                        .attributes = read_attributes(directory.get(), devpath, names, before)};
-    // Asked last: a device that goes loses `uevent` before the first of its attributes (device_del,
-    // drivers/base/core.c), so where it is left, none of these was missing because of that.
+    // Asked last: a device that goes loses `uevent` before the attributes of its class and type
+    // (device_del, drivers/base/core.c), so where it is left, none of them is missing for that.
     if (!has_uevent_file(directory.get())) return std::nullopt;
     return out;
 }

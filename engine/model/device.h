@@ -29,8 +29,9 @@ class Device final : public DeviceFacts {
     const std::vector<Attribute>& attributes() const { return attributes_; }
     bool awaits_attributes() const;
     Time expected() const { return expected_; }  // since when attributes may still come: it came, or was bound
-    // Not verified since events were lost, or since it came without its parents.
-    bool in_doubt() const { return in_doubt_; }
+    // Not verified since events were lost, or since it came without its parents, or since a walk found other
+    // attributes than those that are known.
+    bool in_doubt() const { return in_doubt_ || rereading_; }
 
     // A class that it belongs to; `unsure` while an attribute that decides was not read.
     struct Membership {
@@ -65,6 +66,7 @@ class Device final : public DeviceFacts {
     bool lenient_ = false;       // while it waits for udev: udev need not say anything of it
     bool walked_ = false;        // a walk found it, and no event has announced it since
     bool in_doubt_ = false;
+    bool rereading_ = false;     // its attributes are
 };
 
 // The last component of a devpath as people name the device: '!' stands for '/' in sysfs

@@ -86,11 +86,13 @@ void DeviceTable::move(Device& device, std::string_view to, uint64_t seqnum, Tim
 // old ones is brought back, or of the new ones ended, by a walk that began before.
 void DeviceTable::rename_below(Device& device, const std::string& from, const std::string& to,
                                uint64_t seqnum, Time now, Changes& changes) {
-    std::vector<Device*> todo{&device};
+    std::vector<Device*> todo{&device}, ended;
     while (!todo.empty()) {
         Device* d = todo.back();
         todo.pop_back();
         todo.insert(todo.end(), d->children_.begin(), d->children_.end());
+        // The news of its end, under its new name, was quicker than that of the move.
+        if (ended_since(to + d->devpath_.substr(from.size()), seqnum)) ended.push_back(d);
         changes.push_back({DeviceChange::Kind::Changed, d, d->block_, d->classes_, d->devpath_});
         leave_classes(*d);  // the sets are ordered by devpath
         by_path_.erase(d);
@@ -109,6 +111,7 @@ void DeviceTable::rename_below(Device& device, const std::string& from, const st
         d->since_ = now;
         classify(*d);
     }
+    for (auto it = ended.rbegin(); it != ended.rend(); ++it) remove(**it, 0, changes);
 }
 
 void DeviceTable::classify(Device& device) {

@@ -100,7 +100,16 @@ void DeviceTable::apply(const AttributesRead& read, bool last, Time now, Changes
     removed_.clear();
     Device* device = known(read.devpath);
     if (!device || differs(device->generation_, read.generation)) return;
-    if (set_attributes(*device, read.attributes, last)) changed(*device, device->block_, now, changes);
+    bool verified = std::exchange(device->rereading_, false);
+    if (set_attributes(*device, read.attributes, last) || verified) changed(*device, device->block_, now, changes);
+}
+
+// What was never read before is no contradiction.
+bool DeviceTable::same_attributes(const Device& device, const std::vector<Attribute>& read) {
+    return std::ranges::all_of(read, [&](const Attribute& fresh) {
+        auto it = std::ranges::find(device.attributes_, fresh.name, &Attribute::name);
+        return it == device.attributes_.end() || it->text == fresh.text;
+    });
 }
 
 Effect DeviceTable::raise(const DeviceEvent& event, Time now, Changes& changes) {

@@ -111,6 +111,7 @@ Device& DeviceTable::arrive(const DeviceEvent& event, Time now, Changes& changes
 
 void DeviceTable::apply(const LookedAt& look, Time now, Changes& changes) {
     removed_.clear();
+    reread_.clear();
     Device* device = known(look.devpath);
     if (look.found) {
         if (device || !ended_since(look.devpath, look.seqnum)) add(*look.found, look.seqnum, now, changes);
@@ -128,6 +129,7 @@ bool DeviceTable::ended_since(std::string_view devpath, uint64_t seqnum) const {
 
 void DeviceTable::apply(const Snapshot& snapshot, Time now, Changes& changes) {
     removed_.clear();
+    reread_.clear();
     std::unordered_map<std::string_view, const FoundDevice*> there;
     for (const FoundDevice& found : snapshot.devices) there.emplace(found.devpath, &found);
     std::set<Device*, ByPath> gone;
@@ -159,7 +161,15 @@ void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, Time now, Chang
     }
     if (device) {
         if (newer) return;
-        update(*device, found.block, found.standing, false, now, changes);
+        // Attributes are read all the time, and a walk takes its time: what it found may be the older.
+        Standing standing = found.standing;
+        bool doubtful = !same_attributes(*device, standing.attributes);
+        if (doubtful) {
+            standing.attributes.clear();
+            device->rereading_ = true;
+            reread_.push_back(device);
+        }
+        update(*device, found.block, standing, doubtful, now, changes);
         if (found.udev) take_record(*device, *found.udev, now, changes);
     } else {
         std::string none;
@@ -262,7 +272,7 @@ void DeviceTable::each_of(ClassId id, std::string_view name, const Facts::Visito
     if (!name.empty() && of_name == by_name_.end()) return;
     for (const Device* device : name.empty() ? members_.at(id) : of_name->second)
         for (const auto& m : device->classes_)
-            if (m.id == id && !visit(*device, m.unsure || device->in_doubt_)) return;
+            if (m.id == id && !visit(*device, m.unsure || device->in_doubt())) return;
 }
 
 bool DeviceTable::ByPath::operator()(const Device* a, const Device* b) const {

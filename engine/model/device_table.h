@@ -44,6 +44,9 @@ class DeviceTable {
     void apply(const LookedAt& look, Time now, std::vector<DeviceChange>& changes);
     // Removes first (children before parents), then adds (parents before children).
     void apply(const Snapshot& snapshot, Time now, std::vector<DeviceChange>& changes);
+    // Of the devices of the last LookedAt or Snapshot: whose attributes must be read again, since who read
+    // them last is not known.
+    const std::vector<const Device*>& reread() const { return reread_; }
     // `last`: what is missing now has had its time, and does not exist.
     void apply(const AttributesRead& read, bool last, Time now, std::vector<DeviceChange>& changes);
     // After a reload: every device is classified again.
@@ -88,6 +91,7 @@ class DeviceTable {
     bool set_kernel_block(Device& device, Block block, std::string& old);
     bool set_udev_block(Device& device, Block block, std::string& old);
     bool expect_attributes(Device& device, Time now);
+    static bool same_attributes(const Device& device, const std::vector<Attribute>& read);
     static bool is_done(Block record);
     void take_record(Device& device, Block record, Time now, Changes& changes);
     bool set_attributes(Device& device, const std::vector<Attribute>& read, bool last);
@@ -123,6 +127,7 @@ class DeviceTable {
     std::vector<std::set<Device*, ByPath>> members_;  // by class
     std::unordered_map<std::string, std::set<Device*, ByPath>, Hash, std::equal_to<>> by_name_;
     std::vector<std::unique_ptr<Device>> removed_;    // kept for the changes that point at them
+    std::vector<const Device*> reread_;
     // Numbers of the removals of devices that are gone, so that an older event that comes late does
     // not bring one back. Bounded: the oldest are forgotten first.
     std::unordered_map<std::string, uint64_t, Hash, std::equal_to<>> tombstones_;

@@ -150,7 +150,7 @@ class Place:
         self._loops.discard(number)
 
     def new_netns(self):
-        name = self.name("ns")
+        name = self.name(f"ns{len(self._netns)}")
         run("ip", "netns", "add", name)
         self._netns.append(name)
         return name

@@ -378,6 +378,17 @@ TEST_CASE_FIXTURE(Machine, "an event during the walk: the two numbers differ") {
     CHECK(walked->ended_at == 80);
 }
 
+TEST_CASE_FIXTURE(Machine, "an event during a look: the number is that of before") {
+    start(one);
+    block();
+    file("kernel/uevent_seqnum", "80\n");
+    unblock();
+    reader->look("/devices/none");
+    REQUIRE(until_answered(2));
+    CHECK(all<DeviceLooked>()[0]->look.seqnum == 77);
+    CHECK(all<DeviceLooked>()[1]->look.seqnum == 80);
+}
+
 TEST_CASE_FIXTURE(Machine, "a walk that fails says so, and the deepest tree fits onto the stack") {
     std::string deep = "devices";
     for (size_t i = 0; i < kWalkMaxDepth; ++i) deep += "/d";
