@@ -79,6 +79,8 @@ Effect DeviceTable::apply_synthetic(Device* device, const DeviceEvent& event, Ti
 Effect DeviceTable::apply_move(Device* device, const DeviceEvent& event, Time now, Changes& changes) {
     const Uevent& u = event.uevent;
     Device* old = known(u.devpath_old);
+    // An earlier move to there, if it comes yet, leads to nobody.
+    if (!old) bury(std::string(u.devpath_old), u.seqnum);
     if (!old && !device && event.standing.device) {
         device = &arrive(event, now, changes);
     } else if (!old && device) {
@@ -116,7 +118,13 @@ void DeviceTable::apply(const LookedAt& look, Time now, Changes& changes) {
     if (look.found) {
         if (device || !ended_since(look.devpath, look.seqnum)) add(*look.found, look.seqnum, now, changes);
     } else if (device && (look.seqnum == 0 || device->event_seqnum_ <= look.seqnum)) {
-        remove(*device, 0, changes);
+        // With the directory goes all that is below it.
+        std::string path = device->devpath_, below = path + "/";
+        std::vector<Device*> gone{device};
+        for (auto it = by_path_.upper_bound(device); it != by_path_.end() && (*it)->devpath_.starts_with(path); ++it)
+            if ((*it)->devpath_.starts_with(below) && (look.seqnum == 0 || (*it)->event_seqnum_ <= look.seqnum))
+                gone.push_back(*it);
+        for (auto it = gone.rbegin(); it != gone.rend(); ++it) remove(**it, 0, changes);
     }
     settle_lenient(now, changes);
 }
