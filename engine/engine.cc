@@ -107,10 +107,6 @@ void Engine::take(const DeviceEvent& event, Time now, Actions& actions) {
             break;
     }
     devices_changed(&event, now, actions);
-    // The helper's events come in any order: the one that ends this device may have come already, under
-    // a name that it has no more.
-    if (event.via == Transport::Hotplug && !event.standing.exists && u.action != Action::Remove && knows(u.devpath))
-        look(u.devpath, kMoment, actions);
 }
 
 void Engine::take(const LookedAt& seen, Time now, Actions& actions) {

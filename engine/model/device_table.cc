@@ -31,15 +31,17 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
     }
     if (u.action == Action::Move) return apply_move(device, event, now, changes);
     if (device && u.action == Action::Add && differs(device->generation_, event.standing.generation)) {
-        remove(*device, 0, changes);  // its removal was lost: the path stands for another device now
+        remove_tree(*device, u.seqnum, changes);  // its removal was lost: the path stands for another now
         device = nullptr;
     }
     if (!device) {
         // A network interface announces its queues as well, which are directories and no devices.
         if (event.standing.exists && !event.standing.device) return Effect::Ignored;
         // Some devices are announced by `change` alone (power supplies). What is not there any more was
-        // not announced: only sysfs can say what became of it.
-        if (u.action != Action::Add && !event.standing.exists) return Effect::Look;
+        // not announced: only sysfs can say what became of it. Nor is it where events come in any order:
+        // the one that ended it may have come already, under a name that it had later.
+        bool trusted = u.action == Action::Add && event.via != Transport::Hotplug;
+        if (!trusted && !event.standing.exists) return Effect::Look;
         device = &arrive(event, now, changes);
     } else {
         // A walk found it before its announcement was read: what udev remembers may be of another
@@ -118,13 +120,7 @@ void DeviceTable::apply(const LookedAt& look, Time now, Changes& changes) {
     if (look.found) {
         if (device || !ended_since(look.devpath, look.seqnum)) add(*look.found, look.seqnum, now, changes);
     } else if (device && (look.seqnum == 0 || device->event_seqnum_ <= look.seqnum)) {
-        // With the directory goes all that is below it.
-        std::string path = device->devpath_, below = path + "/";
-        std::vector<Device*> gone{device};
-        for (auto it = by_path_.upper_bound(device); it != by_path_.end() && (*it)->devpath_.starts_with(path); ++it)
-            if ((*it)->devpath_.starts_with(below) && (look.seqnum == 0 || (*it)->event_seqnum_ <= look.seqnum))
-                gone.push_back(*it);
-        for (auto it = gone.rbegin(); it != gone.rend(); ++it) remove(**it, 0, changes);
+        remove_tree(*device, look.seqnum, changes);
     }
     settle_lenient(now, changes);
 }
@@ -164,7 +160,7 @@ void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, Time now, Chang
     Device* device = known(found.devpath);
     bool newer = device && seqnum != 0 && device->event_seqnum_ > seqnum;  // an event knows better
     if (device && !newer && differs(device->generation_, found.standing.generation)) {
-        remove(*device, 0, changes);
+        remove_tree(*device, seqnum, changes);
         device = nullptr;
     }
     if (device) {
@@ -231,6 +227,17 @@ void DeviceTable::remove(Device& device, uint64_t seqnum, Changes& changes) {
     auto it = devices_.find(device.devpath_);
     removed_.push_back(std::move(it->second));
     devices_.erase(it);
+}
+
+// A directory goes with all that is below it. What an event newer than `seqnum` brought there stays; 0:
+// nothing does.
+void DeviceTable::remove_tree(Device& device, uint64_t seqnum, Changes& changes) {
+    std::string path = device.devpath_, below = path + "/";
+    std::vector<Device*> gone{&device};
+    for (auto it = by_path_.upper_bound(&device); it != by_path_.end() && (*it)->devpath_.starts_with(path); ++it)
+        if ((*it)->devpath_.starts_with(below) && (seqnum == 0 || (*it)->event_seqnum_ <= seqnum))
+            gone.push_back(*it);
+    for (auto it = gone.rbegin(); it != gone.rend(); ++it) remove(**it, 0, changes);
 }
 
 // Taken: it is news. A device's own numbers decide; of a path without a device, those of who had it.

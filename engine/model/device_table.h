@@ -104,6 +104,7 @@ class DeviceTable {
     Device& insert(std::string_view devpath, std::string_view subsystem, Time now);
     void announce(Device& device, Time now, Changes& changes);
     void remove(Device& device, uint64_t seqnum, Changes& changes);
+    void remove_tree(Device& device, uint64_t seqnum, Changes& changes);
     // `differently`: something else of it is not as it was.
     void update(Device& device, std::string_view block, const Standing& standing, bool differently,
                 Time now, Changes& changes);
