@@ -87,10 +87,10 @@ std::optional<Error> Shell::start() {
     actions_.clear();
     engine_->start(saved, started_, actions_);
     for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
-    watch_files();
     UdevSeen udev = look_at_udev();
     if (udev.presence == UdevPresence::Installed) open_monitor();
     feed(udev);
+    watch_files();
     if (config_.sources.coldplug) walk();
     turn_ended();
     return std::nullopt;
@@ -211,7 +211,7 @@ void Shell::print_output(const std::vector<OutputLine>& lines) {
 
 void Shell::watch_files() {
     std::set<std::string> paths(asked_files_.begin(), asked_files_.end());
-    if (config_.sources.udev) paths.insert(config_.udev_run + "/control");
+    if (udev_ != UdevPresence::Absent) paths.insert(config_.udev_run + "/control");
     for (const FactKey& fact : engine_->planner().conditions_index().facts(FactKind::File)) paths.insert(fact.name);
     for (const auto& [ticket, wait] : truth_waits_)
         each_leaf(wait.condition, [&](const Condition& leaf) {

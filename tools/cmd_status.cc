@@ -29,6 +29,13 @@ void print_engine(const Json& e) {
         on_or_off(e, "coldplug_complete", "coldplug complete, ", "coldplug is not complete, ") +
         on_or_off(e, "settled", "settled", "not settled yet") +
         "; sources: " + (e.at("sources").empty() ? "none" : joined(e.at("sources"))));
+    if (e.at("in_doubt").get<bool>())
+        print_line(painted(Colour::Doubt, "events were lost, and all of sysfs is being looked at again: until then "
+                                          "nothing is certain, and nothing is started or stopped"));
+    if (uint64_t waiting = e.at("waiting_for_udev").get<uint64_t>(); waiting > 0)
+        print_line(painted(Colour::Doubt, std::to_string(waiting) + " devices are seen and wait for udev" +
+                                              (e.at("udev") == "down" ? ", which is installed and does not run"
+                                                                      : "")));
     if (e.at("dry_run").get<bool>())
         print_line(painted(Colour::Doubt, "dry run: nothing is started or stopped"));
     std::string losses;
