@@ -18,8 +18,8 @@ it needs no KVM ($DEVMUX_VM_ACCEL=kvm uses it), and is up in about three seconds
   `args=USB`, PCI Express `args=pci_ports(2)` and `bus="port1"`.
 
 There is no udev in the guest: every device stays as the kernel made it, and no
-driver is loaded for it but by the caller's `modprobe`.  Any number of guests can
-run at once.
+driver is loaded for it but by the caller's `modprobe`.  A whole Debian, with udev,
+is made by debian.py.  Any number of guests can run at once.
 
 Needed on the host: apt (the kernel is downloaded on first use) and the packages
 qemu-system-x86 busybox-static cpio kmod.  What takes time to make is kept in
@@ -78,7 +78,8 @@ def run_raw(*cmd, input=b"", **kw):
         raise GuestError(f"{cmd[0]} is not installed; needed are the packages "
                          "qemu-system-x86 busybox-static cpio kmod") from e
     if done.returncode:
-        raise GuestError(f"{shlex.join(cmd)}: exit {done.returncode}\n{done.stderr.decode(errors='replace')[-2000:]}")
+        said = (done.stderr or done.stdout).decode(errors="replace")
+        raise GuestError(f"{shlex.join(cmd)}: exit {done.returncode}\n{said[-2000:]}")
     return done.stdout
 
 
@@ -218,15 +219,18 @@ def _pack(tree):
     return run_raw("cpio", "-o0", "-H", "newc", "--quiet", "-R", "0:0", cwd=tree, input=names + b"\0")
 
 
-def base_initramfs(modules=()):
-    """The part of an initramfs that many guests share, from the cache: returns the archive."""
+def base_initramfs(modules=(), init=INIT):
+    """The part of an initramfs that many guests share, from the cache: returns the archive.
+
+    `init` is the text of the first process.
+    """
     root, version = kernel()
     moddir = root / "lib/modules" / version
     busybox = pathlib.Path("/bin/busybox")
     if not busybox.exists() or len(with_libs({"/bin/busybox": busybox})) > 1:
         raise GuestError("there is no static /bin/busybox: install the package busybox-static")
     files = module_files(moddir, modules)
-    key = hashlib.sha256(json.dumps([version, INIT, busybox.stat().st_mtime, files]).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps([version, init, busybox.stat().st_mtime, files]).encode()).hexdigest()[:16]
     archive = CACHE / f"base-{key}.cpio"
     with locked("base"):
         if not archive.exists():
@@ -235,7 +239,7 @@ def base_initramfs(modules=()):
                 for d in ("bin", "sbin", "proc", "sys", "dev", "run", "tmp", "etc/init.d", "usr/bin", "usr/sbin",
                           "mnt", "root", "var/lib"):
                     (tree / d).mkdir(parents=True, exist_ok=True)
-                place(tree, {"/bin/busybox": busybox, "/init": INIT.encode(),
+                place(tree, {"/bin/busybox": busybox, "/init": init.encode(),
                              **{f"/lib/modules/{version}/{f}": moddir / f
                                 for f in [*files, "modules.builtin", "modules.order", "modules.builtin.modinfo"]
                                 if (moddir / f).exists()}})
@@ -258,14 +262,14 @@ def place(tree, files):
             shutil.copy2(source, out)
 
 
-def initramfs(modules, files, out):
+def initramfs(modules, files, out, init=INIT):
     """Writes an initramfs to `out`.
 
     Archives are joined, not compressed: the emulated machine would take longer
     to unpack than the host takes to load.
     """
     with tempfile.TemporaryDirectory(prefix="files-", dir=out.parent) as tmp, open(out, "wb") as f:
-        with open(base_initramfs(modules), "rb") as b:
+        with open(base_initramfs(modules, init), "rb") as b:
             shutil.copyfileobj(b, f)
         if files:
             place(pathlib.Path(tmp), files)
@@ -299,6 +303,8 @@ class Guest:
     ready     seconds until the guest must be up
     """
 
+    READY = "VM-READY"        # what the console says when the guest is up
+
     def __init__(self, modules=(), files=None, args=(), append="", mem=512, smp="1,maxcpus=4", vga="none",
                  firmware=False, image=None, ready=120):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="devmux-vm-"))
@@ -306,21 +312,26 @@ class Guest:
         self.events = []          # QMP events since the last unplug
         self.proc = self._qmp = self._shell = None
         self._marks = 0
+        self.firmware = firmware
         atexit.register(self.close)
         try:
             if image:
                 vmlinuz, initrd = image
             else:
                 initrd = self.dir / "initrd"
-                initramfs(modules, files, initrd)
+                self._initramfs(modules, files, initrd)
                 vmlinuz = kernel_image(firmware)
             self._start(vmlinuz, initrd, args, append, mem, smp, vga)
-            self.wait_console("VM-READY", ready)
+            self.wait_console(self.READY, ready)
             self._type(*SHELL_HELLO, every=0.3, timeout=ready)
             self._type(*SHELL_LOOP, every=None, timeout=ready)
         except BaseException:
             self.close()
             raise
+
+    def _initramfs(self, modules, files, out):
+        """Writes the initramfs.  For guests of another kind to replace."""
+        initramfs(modules, files, out)
 
     def _start(self, vmlinuz, initrd, args, append, mem, smp, vga):
         cmd = ["qemu-system-x86_64", "-accel", ACCEL, "-cpu", "max", "-machine", "q35", "-m", str(mem),
@@ -372,10 +383,10 @@ class Guest:
             if time.monotonic() > end:
                 raise GuestTimeout(f"no shell on ttyS1 after {timeout} s, only {buf[-2000:]!r}\n"
                                    f"{self._tail('console.log')}")
-            if every or not buf:
-                self._shell.sendall(text.encode())
+            self._shell.settimeout(every or timeout)
             with contextlib.suppress(TimeoutError):
-                self._shell.settimeout(every or timeout)
+                if every or not buf:
+                    self._shell.sendall(text.encode())
                 data = self._shell.recv(65536)
                 if not data:
                     raise self._died()
@@ -439,12 +450,15 @@ class Guest:
     def wait_console(self, text, timeout=60):
         """Waits until the console has shown a text."""
         end = time.monotonic() + timeout
-        while text not in (self.log.read_text(errors="replace") if self.log.exists() else ""):
+        while text not in self._console():
             if self.proc.poll() is not None:
                 raise self._died()
             if time.monotonic() > end:
                 raise GuestTimeout(f"{text!r} is not on the console after {timeout} s:\n{self._tail('console.log')}")
             time.sleep(0.05)
+
+    def _console(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def sh(self, cmd, timeout=60):
         """Runs shell text in the guest's one root shell; returns (exit status, output).
@@ -452,17 +466,30 @@ class Guest:
         Variables, the folder and background jobs last from call to call.  Both
         output streams are returned, without surrounding white space.
         """
+        return self._answer(self._ask(cmd), cmd, timeout)
+
+    def _ask(self, cmd):
+        """Types a command for the shell; returns the mark of the answer to come."""
         self._marks += 1
         mark = f"@{self._marks}@"
         code = base64.b64encode(cmd.encode()).decode()
         # Longer lines would overrun the terminal's buffer.
         if len(code) > 60000:
             raise GuestError("too long for the shell: pass it as a file")
+        try:
+            self._shell.settimeout(60)
+            self._shell.sendall(f"{mark} {code}\n".encode())
+        except TimeoutError:
+            raise GuestTimeout(f"{cmd!r}: the shell does not read\n{self._tail('console.log')}") from None
+        except OSError as e:
+            raise self._died() from e
+        return mark
+
+    def _answer(self, mark, cmd, timeout):
+        """Reads a command's answer: (exit status, output)."""
         answer = re.compile(rf"<{mark}\n(.*)>{mark} (\d+)\n", re.S)
         buf, end = b"", time.monotonic() + timeout
         try:
-            self._shell.settimeout(timeout)
-            self._shell.sendall(f"{mark} {code}\n".encode())
             while not (found := answer.search(buf.decode(errors="replace"))):
                 self._shell.settimeout(max(0.01, end - time.monotonic()))
                 data = self._shell.recv(65536)
@@ -493,6 +520,48 @@ class Guest:
             if time.monotonic() > end:
                 raise GuestTimeout(f"{cmd!r}: not true after {timeout} s, last exit {status}: {text}")
             time.sleep(every)
+
+    @contextlib.contextmanager
+    def asleep(self, state="mem", timeout=60):
+        """The guest is suspended in the block, and woken up at its end.
+
+        "freeze"  suspends to idle, any number of times.  The module `button` must be
+                  loaded: a press of the power button is what wakes it up.
+        "mem"     suspends to RAM.  The guest must have been started with firmware=True,
+                  which has its part in the awakening; and it works once: that firmware
+                  leaves ACPI's registers switched off.
+        """
+        if state == "mem" and not self.firmware:
+            raise GuestError("suspend to RAM needs a guest that was started with firmware=True")
+        begin, end = (f"NAP-{what}-{self._marks}" for what in ("BEGINS", "ENDS"))
+        # What is typed while the guest wakes up is lost in part; so it tells on the console when it is awake.
+        cmd = f"""echo N >/sys/module/printk/parameters/console_suspend; echo 1 >/sys/power/pm_debug_messages
+                  read -r printk rest </proc/sys/kernel/printk; echo 8 >/proc/sys/kernel/printk
+                  echo {begin} >/dev/console; echo {state} >/sys/power/state; status=$?
+                  echo $printk >/proc/sys/kernel/printk; echo {end} >/dev/console; (exit $status)"""
+
+        def sleeps():
+            self.qmp("query-status")                       # reads the events that have come
+            return ("suspend-to-idle" in self._console().partition(begin)[2] if state == "freeze" else
+                    any(e["event"] == "SUSPEND" for e in self.events))
+
+        self.events.clear()
+        mark, until = self._ask(cmd), time.monotonic() + timeout
+        while not sleeps():
+            if end in self._console():
+                raise GuestError(f"the guest did not fall asleep: {self._answer(mark, cmd, timeout)}\n"
+                                 f"{self._tail('console.log')}")
+            if time.monotonic() > until:
+                raise GuestTimeout(f"the guest is not asleep after {timeout} s\n{self._tail('console.log')}")
+            time.sleep(0.05)
+        try:
+            yield
+        finally:
+            self.qmp("system_powerdown" if state == "freeze" else "system_wakeup")
+        self.wait_console(end, timeout)
+        status, text = self._answer(mark, cmd, timeout)
+        if status:
+            raise GuestError(f"the guest woke up with an error: {text}\n{self._tail('console.log')}")
 
     def close(self):
         """Ends the guest and removes its files.  Harmless when done twice."""

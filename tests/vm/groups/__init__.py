@@ -1,0 +1,1 @@
+"""The groups of the acceptance test, a module each: see ../acceptance.py."""
