@@ -107,6 +107,7 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
                        ? "its condition holds, but stop-when does, too"
                        : "its condition has been true since before it was stopped: the next false -> true starts "
                          "it, or devmux start";
+    if (std::string held = engine_->planner().held_back(m, now); !held.empty()) s.remark = held;
     s.changed_on_disk = kept_.contains(unit.name);
     if (auto it = configuration_->broken.find(unit.name); it != configuration_->broken.end())
         s.errors = texts_of(it->second);

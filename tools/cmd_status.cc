@@ -61,6 +61,7 @@ std::string remark(const Json& u) {
     }
     if (hold == "down") return "stopped by hand, until `devmux start` or `devmux reset`";
     if (state == "failed") return u.at("last_end");
+    if (std::string why = u.at("remark"); !why.empty()) return why;
     if (state == "waiting" && u.contains("missing") && !u.at("missing").empty())
         return "waits for: " + waits_for(u.at("missing"));
     if (u.at("kind") == "each-event" && state == "waiting")

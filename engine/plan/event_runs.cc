@@ -11,9 +11,13 @@ std::string EventRuns::key_of(const std::string& unit, const std::string& devpat
     return unit + '\0' + devpath;
 }
 
-void EventRuns::add(Run run, Actions& actions) {
+void EventRuns::add(Run run, Time now, Actions& actions) {
     std::string key = key_of(run.unit->name, run.devpath);
     auto known = lanes_.find(key);
+    if (known != lanes_.end() && known->second.echo.heard(now)) {
+        tell(known->second, now, actions);
+        ask_again(known->second, key);
+    }
     bool full = known != lanes_.end() && known->second.waiting.size() >= limits_.waiting_per_device;
     if (waiting_ >= limits_.waiting || full) {
         ++dropped_;
@@ -24,32 +28,44 @@ void EventRuns::add(Run run, Actions& actions) {
         return;
     }
     Lane& lane = lanes_[key];
-    bool idle = lane.running == 0 && lane.waiting.empty();
+    bool idle = lane.idle();
+    if (lane.rested != kNever) rested_.erase({std::exchange(lane.rested, kNever), key});
     ++numbers_[run.unit->name].waiting;
     ++waiting_;
     lane.waiting.push_back(std::move(run));
     if (idle) ready_.push_back(std::move(key));
-    fill(actions);
+    fill(now, actions);
 }
 
-void EventRuns::adopt(const SavedRun& saved, const SavedMark& mark, Actions& actions) {
+void EventRuns::adopt(const SavedRun& saved, const SavedMark& mark, Time now, Actions& actions) {
     std::string key = key_of(saved.unit, saved.devpath);
-    lanes_[key].running = saved.job;
+    Lane& lane = lanes_[key];
+    lane.running = saved.job;
+    lane.echo.started(now);
     jobs_[saved.job] = {key, saved.unit, true};
     ++numbers_[saved.unit].running;
     actions.push_back(AdoptJob{saved.job, saved.unit, mark.pid, mark.at});
 }
 
-void EventRuns::fill(Actions& actions) {
+void EventRuns::fill(Time now, Actions& actions) {
     while (!ready_.empty() && jobs_.size() < limits_.running) {
         std::string key = std::move(ready_.front());
         ready_.pop_front();
         auto it = lanes_.find(key);
-        if (it != lanes_.end() && !it->second.waiting.empty()) start_next(it->second, key, actions);
+        if (it == lanes_.end() || it->second.waiting.empty()) continue;
+        Lane& lane = it->second;
+        Time at = lane.echo.may_start(now);
+        tell(lane, now, actions);
+        if (at <= now) {
+            start_next(lane, key, now, actions);
+        } else {
+            lane.held = at;
+            held_.emplace(at, std::move(key));
+        }
     }
 }
 
-void EventRuns::start_next(Lane& lane, const std::string& key, Actions& actions) {
+void EventRuns::start_next(Lane& lane, const std::string& key, Time now, Actions& actions) {
     Run run = std::move(lane.waiting.front());
     lane.waiting.pop_front();
     --waiting_;
@@ -58,6 +74,7 @@ void EventRuns::start_next(Lane& lane, const std::string& key, Actions& actions)
     ++numbers.running;
     ++numbers.started;
     lane.running = run.job;
+    lane.echo.started(now);
     jobs_[run.job] = {key, run.unit->name, run.remembered};
     if (run.remembered) actions.push_back(Record{SavedRun{run.unit->name, run.devpath, run.generation, run.job}});
     std::string reason = run.action + " " + run.devpath;
@@ -65,7 +82,7 @@ void EventRuns::start_next(Lane& lane, const std::string& key, Actions& actions)
                              std::move(run.action), std::move(run.block)});
 }
 
-bool EventRuns::job_ended(const JobEnded& end, Actions& actions) {
+bool EventRuns::job_ended(const JobEnded& end, Time now, Actions& actions) {
     auto it = jobs_.find(end.job);
     if (it == jobs_.end()) return false;
     Job job = std::move(it->second);
@@ -77,13 +94,85 @@ bool EventRuns::job_ended(const JobEnded& end, Actions& actions) {
         ++numbers.failed;
         actions.push_back(Report{Report::Level::Warning, job.unit, describe(end)});
     }
-    auto lane = lanes_.find(job.lane);
-    lane->second.running = 0;
-    if (lane->second.waiting.empty()) lanes_.erase(lane);
-    else ready_.push_back(job.lane);
-    fill(actions);
+    Lane& lane = lanes_.find(job.lane)->second;
+    lane.running = 0;
+    lane.echo.ended(now);
+    if (lane.idle()) rest(lane, job.lane);
+    else ready_.push_back(std::move(job.lane));
+    forget(now);
+    fill(now, actions);
     if (waiting_ == 0) full_ = false;
     return true;
+}
+
+// Nothing of it waits or runs. What comes in the next moment may be its own doing.
+void EventRuns::rest(Lane& lane, const std::string& key) {
+    lane.rested = lane.echo.forgettable();
+    rested_.emplace(lane.rested, key);
+}
+
+void EventRuns::forget(Time now) {
+    while (!rested_.empty() && (rested_.begin()->first <= now || rested_.size() > limits_.rested)) {
+        lanes_.erase(rested_.begin()->second);
+        rested_.erase(rested_.begin());
+    }
+}
+
+void EventRuns::ask_again(Lane& lane, const std::string& key) {
+    if (lane.held == kNever) return;
+    held_.erase({std::exchange(lane.held, kNever), key});
+    ready_.push_back(key);
+}
+
+void EventRuns::deadline(Time now, Actions& actions) {
+    while (!held_.empty() && held_.begin()->first <= now) {
+        std::string key = held_.begin()->second;
+        ask_again(lanes_.find(key)->second, key);
+    }
+    fill(now, actions);
+}
+
+void EventRuns::let_go(const std::string& unit, Time now, Actions& actions) {
+    for (auto& [key, lane] : lanes_) {
+        if (!key.starts_with(key_of(unit, ""))) continue;
+        lane.echo = Lane{}.echo;
+        ask_again(lane, key);
+    }
+    fill(now, actions);
+}
+
+void EventRuns::tell(Lane& lane, Time now, Actions& actions) {
+    Echo::News news = lane.echo.take_news();
+    if (lane.waiting.empty() || (news != Echo::News::Confirmed && news != Echo::News::Over)) return;
+    const Run& run = lane.waiting.front();
+    std::string device = printable(run.devpath);
+    if (news == Echo::News::Over) {
+        actions.push_back(Report{Report::Level::Info, run.unit->name, "no longer holds back the events of " + device});
+        return;
+    }
+    const Echo& echo = lane.echo;
+    actions.push_back(Report{
+        Report::Level::Warning, run.unit->name,
+        "its own program seems to cause the \"" + printable(run.action) + "\" of " + device + " that runs it: run " +
+            std::to_string(echo.starts()) + " times in " + roughly(echo.lasts(now)) + ", each time something came " +
+            "while it ran or within 1s after, and " + (echo.stray() ? "little" : "nothing") +
+            " while it was held back; the next run is held back " + roughly(echo.wait())});
+}
+
+std::string EventRuns::held_back(const std::string& unit, Time now) const {
+    size_t count = 0;
+    std::string first;
+    for (const auto& [until, key] : held_) {
+        if (!key.starts_with(key_of(unit, ""))) continue;
+        if (++count > 1) continue;
+        const Lane& lane = lanes_.find(key)->second;
+        const Run& run = lane.waiting.front();
+        first = "\"" + run.action + "\" of " + printable(run.devpath) + " is held back for another " +
+                roughly(std::max(until - now, Duration{})) +
+                (lane.echo.braked() ? ": its own program seems to cause it"
+                                    : ", to see whether its own program causes it");
+    }
+    return count < 2 ? first : first + "; " + std::to_string(count - 1) + " more devices";
 }
 
 EventRuns::Numbers EventRuns::of(const std::string& unit) const {

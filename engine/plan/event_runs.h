@@ -1,14 +1,18 @@
 // each-event units: one run per event, in the order of the device's events and never overlapping for
-// one device. Devices run beside each other, up to a limit.
+// one device. Devices run beside each other, up to a limit. A device whose runs cause their own events
+// is braked (flapping.h).
 #pragma once
 
 #include <deque>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 
 #include "engine/model/unit.h"
 #include "engine/plan/action.h"
+#include "engine/plan/flapping.h"
 
 namespace devmux {
 
@@ -20,6 +24,7 @@ class EventRuns {
         size_t running = 64;
         size_t waiting_per_device = 4096;
         size_t waiting = 65536;
+        size_t rested = 256;  // devices of which nothing waits, remembered for a moment
     };
     explicit EventRuns(Limits limits) : limits_(limits) {}
     EventRuns() : EventRuns(Limits{}) {}
@@ -33,27 +38,42 @@ class EventRuns {
         std::string block;
         bool remembered = false;  // an `add`: the engine's successor must not run it again
     };
-    void add(Run run, Actions& actions);
+    void add(Run run, Time now, Actions& actions);
     // A run that a former engine began and that goes on.
-    void adopt(const SavedRun& saved, const SavedMark& mark, Actions& actions);
+    void adopt(const SavedRun& saved, const SavedMark& mark, Time now, Actions& actions);
     // False when the job is none of these.
-    bool job_ended(const JobEnded& end, Actions& actions);
+    bool job_ended(const JobEnded& end, Time now, Actions& actions);
+    // By hand: what is held back may go on, and what was suspected is forgotten.
+    void let_go(const std::string& unit, Time now, Actions& actions);
+    Time next_deadline() const { return held_.empty() ? kNever : held_.begin()->first; }
+    void deadline(Time now, Actions& actions);
 
     struct Numbers {
         uint64_t started = 0, running = 0, waiting = 0, failed = 0;
     };
     Numbers of(const std::string& unit) const;
     uint64_t dropped() const { return dropped_; }
+    // Which of the unit's devices are held back; of the one that goes on first, a sentence. Or empty.
+    size_t remembered() const { return lanes_.size(); }
+    std::string held_back(const std::string& unit, Time now) const;
 
   private:
     struct Lane {
         JobId running = 0;  // 0: its turn has not come
         std::deque<Run> waiting;
+        Echo echo{10, 2};
+        Time held = kNever;    // it waits, until then
+        Time rested = kNever;  // nothing of it waits; it may be forgotten then
+        bool idle() const { return running == 0 && waiting.empty(); }
     };
     using Lanes = std::unordered_map<std::string, Lane>;
     static std::string key_of(const std::string& unit, const std::string& devpath);
-    void start_next(Lane& lane, const std::string& key, Actions& actions);
-    void fill(Actions& actions);
+    void start_next(Lane& lane, const std::string& key, Time now, Actions& actions);
+    void fill(Time now, Actions& actions);
+    void rest(Lane& lane, const std::string& key);
+    void forget(Time now);
+    void ask_again(Lane& lane, const std::string& key);
+    static void tell(Lane& lane, Time now, Actions& actions);
 
     struct Job {
         std::string lane, unit;
@@ -62,6 +82,8 @@ class EventRuns {
     Limits limits_;
     Lanes lanes_;
     std::deque<std::string> ready_;  // lanes whose first run waits for a free place
+    std::set<std::pair<Time, std::string>> held_;    // until when, and who
+    std::set<std::pair<Time, std::string>> rested_;  // when to forget whom
     std::unordered_map<JobId, Job> jobs_;
     std::unordered_map<std::string, Numbers> numbers_;
     size_t waiting_ = 0;

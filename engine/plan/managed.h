@@ -7,6 +7,7 @@
 
 #include "conditions/evaluate.h"
 #include "engine/model/unit.h"
+#include "engine/plan/flapping.h"
 #include "engine/plan/saved.h"
 #include "engine/plan/unit_state.h"
 
@@ -37,7 +38,11 @@ struct Managed {
     std::optional<Duration> loss_left;
     Time deadline = kNever;   // when it must be looked at without an event
     bool dirty = false;       // in the planner's queue
+    std::unique_ptr<Flapping> flapping;  // from the first start on
+    Time held_until = kNever;  // of a start that is held back
 
+    // Wanted, and not begun: its start is held back, or is to be asked for again.
+    bool is_held_back() const { return state.wanted == Wanted::Up && state.actual == Actual::Waiting; }
     UnitKind kind() const {
         return {.task = unit->task, .holds = unit->condition_kind == ConditionKind::While};
     }

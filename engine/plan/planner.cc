@@ -1,5 +1,6 @@
 // From change to verdict to edge. What happens to the unit then is in planner_units.cc; each-event
-// units are in planner_events.cc; use() and restore() in planner_load.cc.
+// units are in planner_events.cc, starts that repeat in planner_flapping.cc; use() and restore() in
+// planner_load.cc.
 #include "engine/plan/planner.h"
 
 #include "conditions/text.h"
@@ -107,7 +108,7 @@ void Planner::report_settled(Time now, Actions& actions) {
 
 Time Planner::next_deadline() const {
     Time unit = deadlines_.empty() ? kNever : deadlines_.begin()->first;
-    return std::min(unit, settle_.next());
+    return std::min({unit, settle_.next(), runs_.next_deadline()});
 }
 
 void Planner::deadline(Time now, Actions& actions) {
@@ -117,6 +118,7 @@ void Planner::deadline(Time now, Actions& actions) {
         mark(unit);
     }
     drain(now, actions);
+    runs_.deadline(now, actions);
     switch (settle_.poll(now)) {
         case Settle::Answer::NotYet: break;
         case Settle::Answer::AskModules:
@@ -182,9 +184,12 @@ void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
         if (stop.truth != Truth::Unknown) m.stop_verdict = stop.truth;
     }
     bool edge = v.truth == Truth::True && m.verdict != Truth::True;
+    if (v.truth == Truth::False && m.verdict == Truth::True) note_loss(m, now);
     if (v.truth != Truth::Unknown) m.verdict = v.truth;
+    if (m.is_held_back() && m.job == 0 && !stop_edge) reconsider_held_back(index, v.truth, now, actions);
     bool lost = lost_for_good(m, v.truth, now);
-    set_deadline(index, std::min(ask_again, m.loss_due));
+    Time held_until = m.is_held_back() && m.held_until > now ? m.held_until : kNever;
+    set_deadline(index, std::min({ask_again, m.loss_due, held_until}));
 
     // An explicit stop wins, and asks for a fresh false -> true after it.
     if (stop_edge) {

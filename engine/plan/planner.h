@@ -63,6 +63,8 @@ class Planner {
     std::optional<UnitIndex> find(std::string_view name) const;
     const Configuration& configuration() const { return *configuration_; }
     const EventRuns& event_runs() const { return runs_; }
+    // Why its start, or its next run, is held back, and how long still; empty: it is not.
+    std::string held_back(const Managed& m, Time now) const;
     const WatchIndex& conditions_index() const { return watchers_; }
 
   private:
@@ -84,11 +86,19 @@ class Planner {
     void save_latches(const Managed& m, const Condition& condition, const Memory& before,
                       const Memory& after, Actions& actions);
     void apply(UnitIndex unit, UnitEvent event, const std::string& reason, Time now, Actions& actions);
-    void run(UnitIndex unit, Step step, const std::string& reason, bool by_hand, Actions& actions);
+    void run(UnitIndex unit, Step step, const std::string& reason, bool by_hand, bool was_held_back, Time now,
+             Actions& actions);
     std::string start_variables(const Managed& m) const;
     void set_deadline(UnitIndex unit, Time deadline);
     void restore_unit(Managed& m, UnitIndex unit, const SavedUnit& saved, const SavedState& state, Time now,
                       Actions& actions);
+    // planner_flapping.cc: starts that repeat
+    bool may_start(Managed& m, Time now, Actions& actions);
+    std::string others_held_back(const Managed& m) const;
+    void note_start(Managed& m, bool by_hand, Time now, Actions& actions);
+    void note_loss(Managed& m, Time now);
+    void let_go(UnitIndex unit, Time now, Actions& actions);
+    void reconsider_held_back(UnitIndex unit, Truth truth, Time now, Actions& actions);
     // planner_events.cc: each-event units
     struct DeviceRun {
         std::string action, block;
@@ -100,13 +110,14 @@ class Planner {
     using RunKey = std::pair<std::string, std::string>;  // devpath, unit
     void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, Time now,
                     Actions& actions);
-    void run_event(const Device& device, DeviceRun run, bool wait_for_udev, Actions& actions);
+    void run_event(const Device& device, DeviceRun run, bool wait_for_udev, Time now, Actions& actions);
     void run_or_keep(UnitIndex unit, const Device& device, DeviceRun run, bool wait_for_udev,
-                     Actions& actions);
+                     Time now, Actions& actions);
     void run_processed(const Device& device, const Uevent& uevent, Time now, Actions& actions);
-    bool run_now(const Managed& m, const Device& device, const DeviceRun& run, bool gone, Actions& actions);
+    bool run_now(const Managed& m, const Device& device, const DeviceRun& run, bool gone, Time now,
+                 Actions& actions);
     void run_waiting(const Device& device, const std::function<bool(const DeviceRun&)>& may, bool gone,
-                     Actions& actions);
+                     Time now, Actions& actions);
     void moved_events(const DeviceChange& change, Actions& actions);
     void report_settled(Time now, Actions& actions);
 

@@ -70,17 +70,17 @@ void Planner::run_events(const std::vector<DeviceChange>& changes, const DeviceE
         bool by_event = event && event->uevent.devpath == d.devpath();
         DeviceRun run{.action = "add", .block = d.block(), .at = now};
         if (change.kind == DeviceChange::Kind::Added && !(by_event && event->uevent.action == Action::Add))
-            run_event(d, run, udev && !d.ready(), actions);
+            run_event(d, run, udev && !d.ready(), now, actions);
         if (change.kind == DeviceChange::Kind::Removed) {
             // What it waited for will not come any more; it happened all the same, and before this.
-            run_waiting(d, [](const DeviceRun&) { return true; }, true, actions);
+            run_waiting(d, [](const DeviceRun&) { return true; }, true, now, actions);
             run.action = "remove";
-            if (!(by_event && event->uevent.action == Action::Remove)) run_event(d, run, false, actions);
+            if (!(by_event && event->uevent.action == Action::Remove)) run_event(d, run, false, now, actions);
         }
         // More is known of it: attributes, or that it is ready.
         if (change.kind == DeviceChange::Kind::Changed)
             run_waiting(d, [&](const DeviceRun& r) { return !r.for_udev || (r.seqnum == 0 && d.ready()); }, false,
-                        actions);
+                        now, actions);
     }
     if (!event) return;
     const Uevent& u = event->uevent;
@@ -91,7 +91,7 @@ void Planner::run_events(const std::vector<DeviceChange>& changes, const DeviceE
     if (event->level() == Level::Ready) return run_processed(*device, u, now, actions);
     DeviceRun run{.action = std::string(u.action_word), .block = std::string(u.block), .seqnum = u.seqnum,
                   .synthetic = u.synthetic, .at = now};
-    run_event(*device, std::move(run), udev && u.action != Action::Remove, actions);
+    run_event(*device, std::move(run), udev && u.action != Action::Remove, now, actions);
 }
 
 // udev has processed this event, and with it all that came before it of this device. Who asked for
@@ -105,7 +105,7 @@ void Planner::run_processed(const Device& device, const Uevent& u, Time now, Act
             if (run.seqnum == u.seqnum) run.block = u.block;
             ran_upto_[it->first] = u.seqnum;
         }
-    run_waiting(device, [](const DeviceRun& run) { return !run.for_udev; }, false, actions);
+    run_waiting(device, [](const DeviceRun& run) { return !run.for_udev; }, false, now, actions);
     event_watchers_.each_watching(device.classes(), device.name(), u.block, [&](UnitIndex index) {
         RunKey key{device.devpath(), units_[index].unit->name};
         uint64_t& upto = ran_upto_[key];
@@ -113,35 +113,35 @@ void Planner::run_processed(const Device& device, const Uevent& u, Time now, Act
         upto = u.seqnum;
         run_or_keep(index, device,
                     {.action = std::string(u.action_word), .block = std::string(u.block), .seqnum = u.seqnum,
-                     .synthetic = u.synthetic, .at = now}, false, actions);
+                     .synthetic = u.synthetic, .at = now}, false, now, actions);
     });
 }
 
-void Planner::run_event(const Device& device, DeviceRun run, bool wait_for_udev, Actions& actions) {
+void Planner::run_event(const Device& device, DeviceRun run, bool wait_for_udev, Time now, Actions& actions) {
     bool gone = run.action == "remove" && !run.synthetic;
     event_watchers_.each_watching(device.classes(), device.name(), run.block, [&](UnitIndex index) {
         const Managed& m = units_[index];
         RunKey key{device.devpath(), m.unit->name};
         if (gone) {
             ran_upto_.erase(key);
-            run_now(m, device, run, true, actions);
+            run_now(m, device, run, true, now, actions);
             return;
         }
         bool waits = wait_for_udev && m.unit->each_event->devices.state != DeviceState::Seen;
         if (!waits && run.seqnum != 0 && m.unit->each_event->devices.state != DeviceState::Seen)
             ran_upto_[key] = run.seqnum;
-        run_or_keep(index, device, run, waits, actions);
+        run_or_keep(index, device, run, waits, now, actions);
     });
 }
 
 // Behind what waits already: a device's events are run in their order.
 void Planner::run_or_keep(UnitIndex index, const Device& device, DeviceRun run, bool wait_for_udev,
-                          Actions& actions) {
+                          Time now, Actions& actions) {
     const Managed& m = units_[index];
     RunKey key{device.devpath(), m.unit->name};
     auto waiting = waiting_runs_.find(key);
     bool behind = waiting != waiting_runs_.end() && !waiting->second.empty();
-    if (!behind && !wait_for_udev && run_now(m, device, run, false, actions)) return;
+    if (!behind && !wait_for_udev && run_now(m, device, run, false, now, actions)) return;
     const EachEvent& each = *m.unit->each_event;
     if (!each.actions.contains(action_of(run.action)) || (run.synthetic && !each.synthetic)) return;
     run.for_udev = wait_for_udev;
@@ -150,18 +150,18 @@ void Planner::run_or_keep(UnitIndex index, const Device& device, DeviceRun run, 
     if (runs.size() <= kWaitingOfDevice) return;
     DeviceRun oldest = std::move(runs.front());
     runs.pop_front();
-    run_now(m, device, oldest, true, actions);
+    run_now(m, device, oldest, true, now, actions);
 }
 
 // Those of its events, from the oldest on, that may be run now.
 void Planner::run_waiting(const Device& device, const std::function<bool(const DeviceRun&)>& may, bool gone,
-                          Actions& actions) {
+                          Time now, Actions& actions) {
     auto it = waiting_runs_.lower_bound({std::string(device.devpath()), ""});
     while (it != waiting_runs_.end() && it->first.first == device.devpath()) {
         auto unit = find(it->first.second);
         std::deque<DeviceRun>& runs = it->second;
         while (!runs.empty() && (!unit || !units_[*unit].unit->each_event ||
-                                 (may(runs.front()) && run_now(units_[*unit], device, runs.front(), gone, actions))))
+                                 (may(runs.front()) && run_now(units_[*unit], device, runs.front(), gone, now, actions))))
             runs.pop_front();
         it = runs.empty() ? waiting_runs_.erase(it) : std::next(it);
     }
@@ -169,7 +169,7 @@ void Planner::run_waiting(const Device& device, const std::function<bool(const D
 
 // False when nobody knows yet whether the unit is concerned. `gone`: nobody ever will.
 bool Planner::run_now(const Managed& m, const Device& device, const DeviceRun& run, bool gone,
-                      Actions& actions) {
+                      Time now, Actions& actions) {
     const EachEvent& each = *m.unit->each_event;
     auto key = std::make_pair(m.unit->name, std::string(device.devpath()));
     bool arrival = run.action == "add" && !run.synthetic;
@@ -190,7 +190,7 @@ bool Planner::run_now(const Managed& m, const Device& device, const DeviceRun& r
         handled_[key] = device.generation();
     }
     runs_.add({++last_job_, m.unit, std::move(key.second), device.generation(), run.action, run.block, arrival},
-              actions);
+              now, actions);
     return true;
 }
 
@@ -209,13 +209,13 @@ std::vector<std::string> Planner::events_waiting_since(Time then) const {
     return out;
 }
 
-void Planner::give_up_udev(std::string_view devpath, Time, Actions& actions) {
+void Planner::give_up_udev(std::string_view devpath, Time now, Actions& actions) {
     std::set<std::string> devices;
     for (const auto& [key, runs] : waiting_runs_)
         if (devpath.empty() || key.first == devpath) devices.insert(key.first);
     for (const std::string& path : devices)
         if (const Device* device = world_.table.find(path))
-            run_waiting(*device, [](const DeviceRun&) { return true; }, false, actions);
+            run_waiting(*device, [](const DeviceRun&) { return true; }, false, now, actions);
 }
 
 }  // namespace devmux

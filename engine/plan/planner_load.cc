@@ -54,6 +54,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     auto take_in = [&](Managed m) {
         auto index = static_cast<UnitIndex>(units_.size());
         if (m.job) jobs_[m.job] = index;
+        if (m.is_held_back() && m.unit->condition_kind == ConditionKind::None) m.state.wanted = Wanted::Down;
         m.dirty = false;
         m.deadline = kNever;
         by_name_[m.unit->name] = index;
@@ -117,7 +118,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     // there, as at the start. Which were handled is known.
     world_.table.each([&](const Device& d) {
         run_event(d, {.action = "add", .block = d.block(), .at = now}, world_.table.awaits_udev() && !d.ready(),
-                  actions);
+                  now, actions);
     });
 }
 
@@ -145,7 +146,7 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
         // Asked for, and never run: the walk will find the device, and run it then.
         if (!ran && !ended) continue;
         handled_[{run.unit, run.devpath}] = run.generation;
-        if (ran && !ended) runs_.adopt(run, mark->second, actions);
+        if (ran && !ended) runs_.adopt(run, mark->second, now, actions);
     }
     for (const auto& [name, unit] : saved.units) {
         if (auto index = find(name)) {
@@ -173,6 +174,11 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     m.state = {saved.wanted, saved.actual, saved.hold, saved.again};
     m.since = now;
     if (saved.actual == Actual::Failed) m.last_end = "its last job failed, under a former engine";
+    // It was held back (flapping.h): what the condition asked for, it asks for again.
+    if (m.is_held_back()) {
+        m.state.wanted = Wanted::Down;
+        m.verdict = Truth::False;
+    }
     bool under_way = saved.actual == Actual::Starting || saved.actual == Actual::Stopping;
     if (!under_way) return;
     if (auto mark = state.marks.find(saved.job); mark != state.marks.end() && !state.ended.contains(saved.job)) {

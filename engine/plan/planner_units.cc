@@ -1,4 +1,5 @@
 // From edge to job, and from the job's end to the next state.
+#include <iterator>
 #include <utility>
 
 #include "conditions/text.h"
@@ -37,6 +38,14 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
     Managed& m = units_[index];
     UnitState before = m.state;
     Transition t = next(before, event, m.kind());
+    Actions holds;
+    if (t.step == Step::Start && event != UnitEvent::HandStart && !may_start(m, now, holds)) {
+        t.state.actual = Actual::Waiting;
+        t.state.again = false;
+        t.step = Step::None;
+        m.start_block = start_variables(m);  // the device that it will be started for
+        mark(index);
+    }
     m.state = t.state;
     if (m.state.actual != before.actual) m.since = now;
     // What is decided while a job runs is why the next one will.
@@ -49,7 +58,9 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
         actions.push_back(Report{m.state.actual == Actual::Failed ? Report::Level::Error
                                                                   : Report::Level::Info,
                                  m.unit->name, std::move(text)});
-    if (t.step != Step::None) run(index, t.step, reason, event == UnitEvent::HandStart, actions);
+    std::move(holds.begin(), holds.end(), std::back_inserter(actions));
+    bool held_back = before.wanted == Wanted::Up && before.actual == Actual::Waiting;
+    if (t.step != Step::None) run(index, t.step, reason, event == UnitEvent::HandStart, held_back, now, actions);
     else if (m.state != before || m.job != 0) actions.push_back(Record{m.saved()});
     if (m.state == before && t.step == Step::None) return;
     actions.push_back(UnitChanged{m.unit->name});
@@ -59,16 +70,22 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
         watchers_.each_watching({kind, m.unit->name}, mark_it);
 }
 
-void Planner::run(UnitIndex index, Step step, const std::string& reason, bool by_hand, Actions& actions) {
+void Planner::run(UnitIndex index, Step step, const std::string& reason, bool by_hand, bool was_held_back,
+                  Time now, Actions& actions) {
     Managed& m = units_[index];
     bool start = step == Step::Start;
+    if (start) note_start(m, by_hand, now, actions);
+    else if (m.flapping) m.flapping->echo.stopping();
     m.job = ++last_job_;
     jobs_[m.job] = index;
     m.reason = reason;
     std::string block;
     if (start) {
         ++m.starts;
-        m.start_block = by_hand ? "" : start_variables(m);
+        // What was held back is for the device of its edge, while that is there.
+        auto held_for = find_in(m.start_block, "DEVPATH");
+        bool kept = was_held_back && held_for && world_.table.find(*held_for);
+        m.start_block = by_hand ? "" : kept ? m.start_block : start_variables(m);
         block = m.start_block;
     } else {
         // The last known properties: of what went, or else of what it was started for.
@@ -101,7 +118,7 @@ std::string Planner::start_variables(const Managed& m) const {
 }
 
 void Planner::job_ended(const JobEnded& end, Time now, Actions& actions) {
-    if (runs_.job_ended(end, actions)) return;
+    if (runs_.job_ended(end, now, actions)) return;
     auto it = jobs_.find(end.job);
     if (it == jobs_.end()) return;
     UnitIndex index = it->second;
@@ -110,6 +127,7 @@ void Planner::job_ended(const JobEnded& end, Time now, Actions& actions) {
     if (m.job != end.job) return;
     m.job = 0;
     m.last_end = describe(end);
+    if (m.flapping) m.flapping->echo.ended(now);
     // An end that nobody saw counts as a good one: nothing is run twice on a guess.
     bool well = end.ok() || end.unseen();
     if (!well && m.state.actual == Actual::Stopping)
@@ -121,6 +139,7 @@ void Planner::job_ended(const JobEnded& end, Time now, Actions& actions) {
 }
 
 void Planner::by_hand(UnitIndex index, UnitEvent event, Time now, Actions& actions) {
+    if (event != UnitEvent::HandStop) let_go(index, now, actions);
     apply(index, event, "by hand", now, actions);
     Managed& m = units_[index];
     if (event == UnitEvent::Reset && m.unit->condition_kind == ConditionKind::While && !m.orphaned) {

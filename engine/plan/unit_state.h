@@ -4,7 +4,8 @@
 //
 //   wanted  actual     what it means                               next step
 //   Down    Waiting    nothing runs, nothing should                -
-//   Up      Waiting    an edge came                                start it
+//   Up      Waiting    an edge came                                start it, unless it is held back: then
+//                                                                  when the hold ends (flapping.h)
 //   Up      Starting   the start job runs                          wait for its end
 //   Down    Starting   lost while starting: starts are never       wait, then stop
 //                      interrupted because of the condition

@@ -1,0 +1,117 @@
+// Starts that repeat. Two questions, by timing alone, for nobody says who caused an event:
+//
+// Echo: does the unit's own program cause what starts it again (it opens the disk whose `change` runs
+// it, it reloads the driver of the device that it waits for)? Left alone, that is a storm without end.
+//
+//   suspicion   so many starts in a row, each asked for by what came while the program ran or within
+//               1 s after its end
+//   held        the next start waits, and nothing of ours runs. If what asks for starts goes on coming
+//               as before, others cause it: at once on, and no such test for 1, 2, 4 … 64 s
+//   trial       it stayed quiet: one more start. Is it asked for again at once, then that start was
+//               the cause
+//   braked      starts wait twice as long each time, up to 5 min; until one is asked for out of a
+//               silence that is longer than the wait was, or one is followed by nothing
+//
+// A burst is never slowed: more than a few events during one run are of others, and so are those that
+// come while we wait.
+//
+// Restless: does the condition come and go, whoever causes it (a loose cable)? That is obeyed; a person
+// is told of `linger` and `for`.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "conditions/duration.h"
+
+namespace devmux {
+
+class Echo {
+  public:
+    // So many starts in a row raise the suspicion; the first wait is so many times as long as that took.
+    // What comes by itself, even at random, comes several times meanwhile.
+    Echo(unsigned patience, int times) : patience_(patience), times_(times) {}
+
+    // The unit is started; the program has ended; it runs once more, to stop.
+    void started(Time now);
+    void ended(Time now);
+    void stopping() { running_ = true; }
+    // What asks for a start has happened (an event), or what will lead to it (the condition was left).
+    // True: a wait was ended by it, ask may_start() again.
+    bool heard(Time now);
+    // Asked when a start is due: `now`, and then it is started; or when to ask again.
+    Time may_start(Time now);
+
+    enum class News : unsigned char {
+        None,
+        Suspected,  // the first wait begins
+        Confirmed,  // a wait begins that is longer than the last one
+        Over,       // it was braked, and is not any more
+    };
+    News take_news() { return std::exchange(news_, News::None); }
+
+    // For those who tell.
+    bool waits(Time now) const { return until_ != kNever && now < until_; }
+    bool braked() const { return stage_ == Stage::Braked; }
+    bool calm() const { return stage_ == Stage::Calm; }
+    Time until() const { return until_; }
+    Duration wait() const { return wait_; }
+    unsigned starts() const { return count_; }
+    Duration lasts(Time now) const { return now - since_; }
+    // While it waited, something came all the same, too little to be what comes else.
+    bool stray() const { return strayed_; }
+    // From when on it makes no difference whether this is remembered.
+    Time forgettable() const { return ended_ + (stage_ == Stage::Calm ? kMoment : std::max(wait_, kMoment)); }
+
+    static constexpr Duration kMoment = std::chrono::seconds(1);
+
+  private:
+    enum class Stage : unsigned char { Calm, Trial, Braked };
+    void calm_down();
+    void begin_wait(Duration wait, News news, Time now);
+
+    unsigned patience_;
+    int times_;
+    Stage stage_ = Stage::Calm;
+    News news_ = News::None;
+    bool ran_ = false, running_ = false, strayed_ = false;
+    Time started_{}, ended_{};
+    // Since the last start: what came soon, and the longest silence before what did not.
+    unsigned soon_ = 0;
+    Duration silence_{};
+    // Starts in a row, since when, and what was heard during the first `patience_` of them.
+    unsigned count_ = 0, heard_ = 0, most_ = 0;
+    Time since_{};
+    Duration span_{};
+    // The present wait, or the last one.
+    Time until_ = kNever, waits_since_{};
+    Duration wait_{};
+    unsigned strays_ = 0;
+    Time free_until_{};
+    Duration grace_ = kMoment;
+};
+
+class Restless {
+  public:
+    // The condition has started the unit. True: worth telling, once in an hour.
+    bool started(Time now);
+    static constexpr unsigned kOften = 10;  // in a minute
+
+  private:
+    Time since_{}, told_{};
+    unsigned count_ = 0;
+    bool ever_told_ = false;
+};
+
+// What a unit's starts were like.
+struct Flapping {
+    Echo echo{5, 1};
+    Restless restless;
+    std::string left_by;  // the device whose event made the condition false last; empty: no device
+};
+
+// A duration in two digits or so, for a sentence.
+std::string roughly(Duration duration);
+
+}  // namespace devmux
