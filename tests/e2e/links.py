@@ -141,8 +141,11 @@ def rename_is_a_move(p):
     equal([r.argv[0] for r in p.runs("any")], ["start"], "for who asks for either, nothing happened")
     p.del_link(new)
     p.until_runs("any", 1, "stop")
-    equal(sorted(r.env["ACTION"] for r in p.runs("moves") if "B" not in r.env["INTERFACE"][6:7]),
-          ["add", "move", "remove"], "events of the device")
+
+    def actions():
+        return sorted(r.env["ACTION"] for r in p.runs("moves") if "B" not in r.env["INTERFACE"][6:7])
+    eventually(lambda: len(actions()) >= 3, "the removal is run", lambda: str(actions()))
+    equal(actions(), ["add", "move", "remove"], "events of the device")
 
 
 @test
