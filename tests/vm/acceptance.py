@@ -104,8 +104,9 @@ def indented(text):
 def stripped(build, into):
     """The programs without what is for debuggers, which would double the time to boot."""
     programs = {}
-    for name in ("devmux", "devmuxd"):
+    for name in ("devmux", "devmuxd", "hotplug/devmux-hotplug"):
         built = build / "tools" / name
+        name = built.name
         if not built.exists():
             raise vm.GuestError(f"{built} is missing: build first, or name the build directory with --build DIR")
         copy = into / name
