@@ -51,6 +51,7 @@ Standing Shell::standing_for(const Uevent& uevent) const {
     bool known = engine_->knows(uevent.devpath);
     if (uevent.synthetic || (known && uevent.action != Action::Add)) return {};
     Standing standing = sysfs_.standing(uevent.devpath, {}, uevent.block);
+    if (!standing.exists) standing.bare = !sysfs_.is_subsystem(uevent.subsystem);
     if (walked_ && !known)
         standing.orphan = has_unknown_ancestor(sysfs_, uevent.devpath,
                                                [this](std::string_view path) { return engine_->knows(path); });

@@ -63,6 +63,7 @@ struct Standing {
     bool exists = false;  // the directory is there
     bool device = false;  // … below devices/, with a uevent file: queues/rx-0 of a link has none
     Generation generation;
+    bool bare = false;    // its subsystem is neither bus nor class: it is no device, there or gone
     bool orphan = false;  // an ancestor of it is a device that is not known: it is being looked at
     std::string driver;   // of the `driver` link; empty without one
     std::vector<Attribute> attributes;

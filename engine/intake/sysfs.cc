@@ -169,6 +169,12 @@ bool Sysfs::is_device(std::string_view devpath) const {
     return directory && has_uevent_file(directory.get());
 }
 
+bool Sysfs::is_subsystem(std::string_view name) const {
+    for (const char* kind : {"class/", "bus/"})
+        if (faccessat(root_.get(), (kind + std::string(name)).c_str(), F_OK, 0) == 0) return true;
+    return false;
+}
+
 Standing Sysfs::standing(std::string_view devpath, std::span<const std::string> attributes,
                          Block block) const {
     Standing out;

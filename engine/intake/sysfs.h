@@ -37,6 +37,10 @@ class Sysfs {
     // are no devices.)
     bool is_device(std::string_view devpath) const;
 
+    // Whether devices may be of it. (The queues of a network interface are announced as well, and are
+    // directories below it; their "subsystem" is the name of a kset, lib/kobject_uevent.c.)
+    bool is_subsystem(std::string_view name) const;
+
     // What an event takes in. `block`: the event's own variables, which carry ifindex and diskseq.
     // With a devpath that is not below devices/, only `exists` and the inode.
     Standing standing(std::string_view devpath, std::span<const std::string> attributes,

@@ -36,7 +36,7 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
     }
     if (!device) {
         // A network interface announces its queues as well, which are directories and no devices.
-        if (event.standing.exists && !event.standing.device) return Effect::Ignored;
+        if (event.standing.bare || (event.standing.exists && !event.standing.device)) return Effect::Ignored;
         // Some devices are announced by `change` alone (power supplies). What is not there any more was
         // not announced: only sysfs can say what became of it. Nor is it where events come in any order:
         // the one that ended it may have come already, under a name that it had later.

@@ -62,7 +62,6 @@ def a_program_that_resets_its_device(p):
     p.add_link("v", kind="bridge")
     d.until_log("u: its own program seems to make its condition come and go", 2)
     contains(d.log_text(), f"come and go (/devices/virtual/net/{name})", "the device is named")
-    contains(d.log_text(), "held back as well: w)", "so is who ran at the same times, and may be the one")
     eventually(lambda: "held back for another" in d.unit("u")["remark"], "status", lambda: str(d.unit("u")))
     contains(d.ask("explain", "u").stdout, "held back for another", "explain")
     contains(d.ask("status").stdout, "held back for another", "the list of all units")
