@@ -21,7 +21,7 @@ std::string_view to_string(InDoubt::Why why) {
         case InDoubt::Why::Truncated: return "an event was cut off";
         case InDoubt::Why::Malformed: return "an event made no sense";
         case InDoubt::Why::Udev: return "udev's socket overran";
-        case InDoubt::Why::Resumed: return "the machine was suspended, or its clock was set";
+        case InDoubt::Why::Resumed: return "the machine was suspended";
         case InDoubt::Why::Continued: return "devmuxd was stopped and continued";
         case InDoubt::Why::Switched: return "a source was off";
     }

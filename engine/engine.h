@@ -32,7 +32,7 @@ struct InDoubt {
         Truncated,  // a message did not fit
         Malformed,  // a message made no sense
         Udev,       // udev's socket overran: what it processed is not known
-        Resumed,    // the machine was suspended (or its clock was set, which looks the same)
+        Resumed,    // the machine was suspended
         Continued,  // this process was stopped (SIGSTOP)
         Switched,   // a source of events was off
     };

@@ -69,8 +69,7 @@ std::optional<Error> Shell::start() {
     if (auto resume = ResumeWatch::open()) {
         resume_.emplace(std::move(*resume));
         loop_.on_readable(resume_->fd(), "resume", Loop::Priority::Events, [this] {
-            resume_->take();
-            doubt(InDoubt::Why::Resumed);
+            if (resume_->slept() != Duration{}) doubt(InDoubt::Why::Resumed);
             turn_ended();
         });
     } else {

@@ -1,10 +1,11 @@
-// Has the machine been asleep? To be woken for it costs nothing while nothing happens: a timer on the
+// Has the machine been asleep, for longer than its hardware clock can tell? (Of a shorter nap the kernel
+// itself knows nothing.) CLOCK_BOOTTIME goes on in suspend and CLOCK_MONOTONIC does not, so the
+// difference of the two tells. To be woken for it costs nothing while nothing happens: a timer on the
 // wall clock that is cancelled when the wall clock is set, which a resume does (timerfd_resume() in
-// fs/timerfd.c; timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). Somebody who sets the clock is not told from
-// it: CLOCK_BOOTTIME gains on CLOCK_MONOTONIC in suspend, but by the seconds of the hardware's clock, and
-// a nap may be shorter.
+// fs/timerfd.c; timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
 #pragma once
 
+#include "conditions/duration.h"
 #include "conditions/result.h"
 #include "engine/intake/descriptor.h"
 
@@ -15,14 +16,16 @@ class ResumeWatch {
     static Result<ResumeWatch> open();
 
     int fd() const { return timer_.get(); }
-    // When fd() is readable; from then on it tells of the next time.
-    void take();
+    // When fd() is readable: how long the machine slept since the last call; zero where only the clock
+    // was set.
+    Duration slept();
 
   private:
-    explicit ResumeWatch(Descriptor timer) : timer_(std::move(timer)) {}
+    explicit ResumeWatch(Descriptor timer);
     bool arm() const;
 
     Descriptor timer_;
+    Duration offset_{};  // of CLOCK_BOOTTIME before CLOCK_MONOTONIC
 };
 
 }  // namespace devmux

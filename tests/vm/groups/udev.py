@@ -1,6 +1,7 @@
 """Beside a real udevd, in a whole Debian: who is seen, who is ready, what restarts and triggers do, and
 attributes that come late or go."""
 import re
+import time
 
 import vm
 from debian import slow_rules
@@ -214,6 +215,7 @@ def naps(m, check):
         m.must("modprobe button")
         with m.guest.asleep("mem"):
             m.guest.unplug("m1")
+            time.sleep(3)       # the hardware's clock counts seconds, and a shorter nap is none
         m.wait("no mouse")
         m.until("grep -q 'the machine was suspended' $log")
         expect("watch", m.at_rest("watch")["state"], "waiting")
