@@ -77,7 +77,12 @@ class Evaluation {
             return v;
         }
         // True all the time is true all the time, whichever device is named first now.
-        if (memory.doubted && !same(memory.by, v.witness)) memory.true_since.reset();
+        if (memory.doubted && !same(memory.by, v.witness) &&
+            !(memory.by && facts_.stands(memory.by->devpath, memory.by->generation))) {
+            // It may yet be verified, or another have been there all the time.
+            if (!facts_.coldplug_complete()) return {Truth::Unknown, std::nullopt, kNever};
+            memory.true_since.reset();
+        }
         memory.doubted = false;
         if (!memory.true_since) memory.true_since = memory_.resumed ? now_ - c.hold : now_;
         memory.by = v.witness;

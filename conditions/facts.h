@@ -81,6 +81,8 @@ class Facts {
     virtual bool coldplug_complete() const = 0;
     // After a loss everything is looked at again; until then nothing is absent, either.
     virtual bool in_doubt() const { return false; }
+    // This very device is there for certain.
+    virtual bool stands(std::string_view, const Generation&) const { return false; }
     virtual Truth fact(const FactKey& key) const = 0;
 };
 

@@ -26,6 +26,11 @@ bool has_kernel_argument(std::string_view line, std::string_view wanted) {
 
 }  // namespace
 
+bool World::stands(std::string_view devpath, const Generation& generation) const {
+    const Device* device = table.find(devpath);
+    return device && !device->in_doubt() && !differs(device->generation(), generation);
+}
+
 Truth World::fact(const FactKey& key) const {
     auto unit_is = [&](Actual actual) {
         auto state = unit_state ? unit_state(key.name) : std::nullopt;

@@ -22,6 +22,7 @@ class World final : public Facts {
     }
     bool coldplug_complete() const override { return coldplug && !doubted; }
     bool in_doubt() const override { return doubted; }
+    bool stands(std::string_view devpath, const Generation& generation) const override;
     Truth fact(const FactKey& key) const override;
 
     DeviceTable table;
