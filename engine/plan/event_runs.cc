@@ -1,6 +1,7 @@
 // See event_runs.h.
 #include "engine/plan/event_runs.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "conditions/text.h"
@@ -35,6 +36,32 @@ void EventRuns::add(Run run, Time now, Actions& actions) {
     lane.waiting.push_back(std::move(run));
     if (idle) ready_.push_back(std::move(key));
     fill(now, actions);
+}
+
+bool EventRuns::moved(const std::string& unit, const std::string& from, const std::string& to) {
+    std::string key = key_of(unit, from), target = key_of(unit, to);
+    auto lane = lanes_.find(key);
+    if (lane == lanes_.end()) return false;
+    // What is left to do for who had that path before has nothing to do with this device.
+    if (lanes_.contains(target)) rename_lane(target, target + '\0' + std::to_string(++displaced_));
+    rename_lane(key, target);
+    bool arrival_waits = false;
+    for (Run& run : lanes_.at(target).waiting) {
+        run.devpath = to;
+        arrival_waits |= run.remembered;
+    }
+    return arrival_waits;
+}
+
+void EventRuns::rename_lane(const std::string& from, const std::string& to) {
+    auto lane = lanes_.extract(from);
+    lane.key() = to;
+    const Lane& l = lane.mapped();
+    if (l.running != 0) jobs_[l.running].lane = to;
+    if (l.held != kNever && held_.erase({l.held, from}) > 0) held_.emplace(l.held, to);
+    if (l.rested != kNever && rested_.erase({l.rested, from}) > 0) rested_.emplace(l.rested, to);
+    std::replace(ready_.begin(), ready_.end(), from, to);
+    lanes_.insert(std::move(lane));
 }
 
 void EventRuns::adopt(const SavedRun& saved, const SavedMark& mark, Time now, Actions& actions) {

@@ -39,6 +39,9 @@ class EventRuns {
         bool remembered = false;  // an `add`: the engine's successor must not run it again
     };
     void add(Run run, Time now, Actions& actions);
+    // The device goes by another path: its runs go on in their order. True when an `add` of it waits,
+    // which is remembered when it is started.
+    bool moved(const std::string& unit, const std::string& from, const std::string& to);
     // A run that a former engine began and that goes on.
     void adopt(const SavedRun& saved, const SavedMark& mark, Time now, Actions& actions);
     // False when the job is none of these.
@@ -68,6 +71,7 @@ class EventRuns {
     };
     using Lanes = std::unordered_map<std::string, Lane>;
     static std::string key_of(const std::string& unit, const std::string& devpath);
+    void rename_lane(const std::string& from, const std::string& to);
     void start_next(Lane& lane, const std::string& key, Time now, Actions& actions);
     void fill(Time now, Actions& actions);
     void rest(Lane& lane, const std::string& key);
@@ -87,6 +91,7 @@ class EventRuns {
     std::unordered_map<JobId, Job> jobs_;
     std::unordered_map<std::string, Numbers> numbers_;
     size_t waiting_ = 0;
+    uint64_t displaced_ = 0;  // lanes whose path another device took over
     uint64_t dropped_ = 0;
     bool full_ = false;
 };

@@ -37,13 +37,18 @@ constexpr size_t kWaitingOfDevice = 64;
 // A device that moved is the device that it was.
 void Planner::moved_events(const DeviceChange& change, Actions& actions) {
     std::string now(change.device->devpath());
+    std::set<std::string> awaited;  // units that have yet to run its arrival
+    for (const Managed& m : units_)
+        if (m.unit->each_event && runs_.moved(m.unit->name, change.old_devpath, now)) awaited.insert(m.unit->name);
     for (auto it = handled_.begin(); it != handled_.end();) {
         auto [unit, devpath] = it->first;
         auto here = it++;
         if (devpath != change.old_devpath) continue;
-        actions.push_back(Record{SavedRun{unit, devpath, {}, 0}});
-        actions.push_back(Record{SavedRun{unit, now, here->second, ++last_job_}});
-        actions.push_back(Record{SavedEnd{last_job_}});
+        if (!awaited.contains(unit)) {
+            actions.push_back(Record{SavedRun{unit, devpath, {}, 0}});
+            actions.push_back(Record{SavedRun{unit, now, here->second, ++last_job_}});
+            actions.push_back(Record{SavedEnd{last_job_}});
+        }
         handled_[{unit, now}] = here->second;
         handled_.erase(here);
     }
