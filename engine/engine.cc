@@ -30,13 +30,33 @@ std::string_view to_string(InDoubt::Why why) {
 
 Engine::Engine(std::shared_ptr<const Configuration> configuration, std::string kernel_command_line,
                Time now, EngineTimes times)
-    : configuration_(std::move(configuration)), world_(configuration_->classes),
+    : times_(times), configuration_(std::move(configuration)), world_(configuration_->classes),
       planner_(world_, now, times.settle), udev_(times.udev), late_(times.late) {
     world_.kernel_command_line = std::move(kernel_command_line);
 }
 
 void Engine::start(const SavedState& saved, Time now, Actions& actions) {
     planner_.use(configuration_, now, actions, &saved);
+}
+
+Checkpoint Engine::checkpoint() const {
+    return {world_.coldplug, world_.doubted, world_.settled, world_.files, world_.table.checkpoint(),
+            history_.checkpoint(), planner_.checkpoint(), udev_.checkpoint(), late_.checkpoint(), last_looks_,
+            counters_.unready};
+}
+
+void Engine::restore(const Checkpoint& from) {
+    world_.coldplug = from.coldplug;
+    world_.doubted = from.doubted;
+    world_.settled = from.settled;
+    world_.files = from.files;
+    world_.table.restore(from.table);
+    history_.restore(from.history);
+    planner_.restore(configuration_, from.planner);
+    udev_.restore(from.udev);
+    late_.restore(from.late);
+    last_looks_ = from.last_looks;
+    counters_.unready = from.unready;
 }
 
 void Engine::handle(const Event& event, Time now, Actions& actions) {

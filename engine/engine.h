@@ -16,6 +16,7 @@
 #include <string>
 #include <variant>
 
+#include "engine/checkpoint.h"
 #include "engine/intake/event.h"
 #include "engine/intake/history.h"
 #include "engine/plan/late_attributes.h"
@@ -93,6 +94,12 @@ class Engine {
     void handle(const Event& event, Time now, Actions& actions);
     Time next_deadline() const;
 
+    // For recordings: all that it knows, and instead of start() an engine that knows all that.
+    Checkpoint checkpoint() const;
+    void restore(const Checkpoint& from);
+    const EngineTimes& times() const { return times_; }
+    const std::shared_ptr<const Configuration>& configuration() const { return configuration_; }
+
     const World& world() const { return world_; }
     const Planner& planner() const { return planner_; }
     const Counters& counters() const { return counters_; }
@@ -121,6 +128,7 @@ class Engine {
     void await_udev(Time now, Actions& actions);
     std::optional<Time> waiting_since() const;
 
+    EngineTimes times_;
     std::shared_ptr<const Configuration> configuration_;
     World world_;
     History history_;

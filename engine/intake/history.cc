@@ -60,4 +60,33 @@ bool History::knows(uint64_t seqnum, Level level) const {
     return bit(level == Level::Ready ? ready_ : seen_, seqnum % entries());
 }
 
+History::Checkpoint History::checkpoint() const {
+    Checkpoint out{highest_, {}, {}};
+    uint64_t first = highest_ < entries() ? 1 : highest_ - entries() + 1;
+    auto add = [&](Checkpoint::Ranges& ranges, const Bits& bits) {
+        for (uint64_t n = first; n <= highest_ && n != 0; ++n) {
+            if (!bit(bits, n % entries())) continue;
+            if (!ranges.empty() && ranges.back().second + 1 == n) ranges.back().second = n;
+            else ranges.emplace_back(n, n);
+        }
+    };
+    add(out.seen, seen_);
+    add(out.ready, ready_);
+    return out;
+}
+
+void History::restore(const Checkpoint& from) {
+    std::ranges::fill(seen_, 0);
+    std::ranges::fill(ready_, 0);
+    highest_ = from.highest;
+    uint64_t oldest = highest_ < entries() ? 1 : highest_ - entries() + 1;
+    auto take_all = [&](const Checkpoint::Ranges& ranges, Bits& bits) {
+        for (auto [first, last] : ranges)
+            for (uint64_t n = std::max(first, oldest); n <= std::min(last, highest_) && n != 0; ++n)
+                set_bit(bits, n % entries());
+    };
+    take_all(from.seen, seen_);
+    take_all(from.ready, ready_);
+}
+
 }  // namespace devmux

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "engine/intake/event.h"
@@ -31,6 +32,15 @@ class History {
 
     // Whether take() would say Duplicate. For "are all numbers up to N in?".
     bool knows(uint64_t seqnum, Level level) const;
+
+    // Numbers that were taken in, as ranges in order; seen includes ready. For recordings.
+    struct Checkpoint {
+        using Ranges = std::vector<std::pair<uint64_t, uint64_t>>;  // first and last
+        uint64_t highest = 0;
+        Ranges seen, ready;
+    };
+    Checkpoint checkpoint() const;
+    void restore(const Checkpoint& from);
 
     uint64_t highest() const { return highest_; }  // 0: none yet
     size_t entries() const { return seen_.size() * 64; }

@@ -10,6 +10,7 @@
 
 #include "engine/model/class_set.h"
 #include "engine/model/device.h"
+#include "engine/model/device_checkpoint.h"
 
 namespace devmux {
 
@@ -68,6 +69,10 @@ class DeviceTable {
     void each(const std::function<void(const Device&)>& visit) const;  // natural order of devpaths
     void each_of(ClassId id, std::string_view name, const Facts::Visitor& visit) const;
     const ClassSet& classes() const { return *classes_; }
+
+    // For recordings. restore() is for a table that is empty.
+    DeviceTableCheckpoint checkpoint() const;
+    void restore(const DeviceTableCheckpoint& from);
 
   private:
     struct ByPath {

@@ -2,6 +2,7 @@
 #include "engine/plan/event_runs.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "conditions/text.h"
@@ -160,8 +161,12 @@ void EventRuns::deadline(Time now, Actions& actions) {
 }
 
 void EventRuns::let_go(const std::string& unit, Time now, Actions& actions) {
-    for (auto& [key, lane] : lanes_) {
-        if (!key.starts_with(key_of(unit, ""))) continue;
+    // In an order that does not depend on how the table of lanes has grown.
+    std::set<std::string> keys;
+    for (const auto& [key, lane] : lanes_)
+        if (key.starts_with(key_of(unit, ""))) keys.insert(key);
+    for (const std::string& key : keys) {
+        Lane& lane = lanes_.find(key)->second;
         lane.echo = Lane{}.echo;
         ask_again(lane, key);
     }
@@ -200,6 +205,50 @@ std::string EventRuns::held_back(const std::string& unit, Time now) const {
                                     : ", to see whether its own program causes it");
     }
     return count < 2 ? first : first + "; " + std::to_string(count - 1) + " more devices";
+}
+
+EventRuns::Checkpoint EventRuns::checkpoint() const {
+    Checkpoint out;
+    out.full = full_;
+    out.displaced = displaced_;
+    std::map<std::string, const Lane*> sorted;
+    for (const auto& [key, lane] : lanes_) sorted.emplace(key, &lane);
+    std::map<std::string, size_t> places;
+    for (const auto& [key, lane] : sorted) {
+        places[key] = out.lanes.size();
+        size_t nul = key.find('\0');
+        auto job = jobs_.find(lane->running);
+        out.lanes.push_back({key.substr(0, nul), key.substr(nul + 1), lane->running,
+                             job != jobs_.end() && job->second.remembered, lane->echo, lane->held, lane->rested,
+                             {lane->waiting.begin(), lane->waiting.end()}});
+    }
+    for (const std::string& key : ready_)
+        if (auto it = places.find(key); it != places.end()) out.ready.push_back(it->second);
+    return out;
+}
+
+void EventRuns::restore(const Checkpoint& from) {
+    full_ = from.full;
+    displaced_ = from.displaced;
+    for (const Checkpoint::Lane& saved : from.lanes) {
+        std::string key = key_of(saved.unit, saved.devpath);
+        bool idle = saved.running == 0 && saved.waiting.empty();
+        if (lanes_.contains(key) || idle != (saved.rested != kNever)) continue;
+        if (saved.running && !jobs_.try_emplace(saved.running, Job{key, saved.unit, saved.remembered}).second) continue;
+        Lane& lane = lanes_[key];
+        lane.running = saved.running;
+        lane.echo = saved.echo;
+        if (saved.held != kNever && saved.running == 0 && !saved.waiting.empty()) held_.emplace(lane.held = saved.held, key);
+        if (idle) rested_.emplace(lane.rested = saved.rested, key);
+        numbers_[saved.unit].running += saved.running != 0;
+        lane.waiting.assign(saved.waiting.begin(), saved.waiting.end());
+        waiting_ += lane.waiting.size();
+        numbers_[saved.unit].waiting += lane.waiting.size();
+    }
+    for (size_t place : from.ready) {
+        std::string key = key_of(from.lanes[place].unit, from.lanes[place].devpath);
+        if (auto it = lanes_.find(key); it != lanes_.end() && !it->second.idle()) ready_.push_back(key);
+    }
 }
 
 EventRuns::Numbers EventRuns::of(const std::string& unit) const {

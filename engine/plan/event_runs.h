@@ -51,6 +51,24 @@ class EventRuns {
     Time next_deadline() const { return held_.empty() ? kNever : held_.begin()->first; }
     void deadline(Time now, Actions& actions);
 
+    // For recordings. Lanes in the order of their keys; of a run, its unit by name.
+    struct Checkpoint {
+        struct Lane {
+            std::string unit, devpath;
+            JobId running = 0;
+            bool remembered = false;  // of the run under way
+            Echo echo{10, 2};
+            Time held = kNever, rested = kNever;
+            std::vector<Run> waiting;
+        };
+        std::vector<Lane> lanes;
+        std::vector<size_t> ready;  // of `lanes`: those whose turn has not come, in order
+        bool full = false;
+        uint64_t displaced = 0;
+    };
+    Checkpoint checkpoint() const;
+    void restore(const Checkpoint& from);
+
     struct Numbers {
         uint64_t started = 0, running = 0, waiting = 0, failed = 0;
     };

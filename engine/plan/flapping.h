@@ -20,6 +20,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -66,6 +67,34 @@ class Echo {
 
     static constexpr Duration kMoment = std::chrono::seconds(1);
 
+    // For recordings: every field with its name, and what it is by default.
+    template <class F>
+    void fields(F&& f) {
+        auto stage = static_cast<uint64_t>(stage_), news = static_cast<uint64_t>(news_);
+        f("echo_stage", stage);
+        f("echo_news", news);
+        stage_ = static_cast<Stage>(std::min<uint64_t>(stage, 2));
+        news_ = static_cast<News>(std::min<uint64_t>(news, 3));
+        f("echo_ran", ran_);
+        f("echo_running", running_);
+        f("echo_strayed", strayed_);
+        f("echo_started", started_);
+        f("echo_ended", ended_);
+        f("echo_soon", soon_);
+        f("echo_silence", silence_);
+        f("echo_count", count_);
+        f("echo_heard", heard_);
+        f("echo_most", most_);
+        f("echo_since", since_);
+        f("echo_span", span_);
+        f("echo_until", until_, kNever);
+        f("echo_waits_since", waits_since_);
+        f("echo_wait", wait_);
+        f("echo_strays", strays_);
+        f("echo_free_until", free_until_);
+        f("echo_grace", grace_, kMoment);
+    }
+
   private:
     enum class Stage : unsigned char { Calm, Trial, Braked };
     void calm_down();
@@ -98,6 +127,14 @@ class Restless {
     bool started(Time now);
     static constexpr unsigned kOften = 10;  // in a minute
 
+    template <class F>
+    void fields(F&& f) {
+        f("restless_since", since_);
+        f("restless_told", told_);
+        f("restless_count", count_);
+        f("restless_ever_told", ever_told_);
+    }
+
   private:
     Time since_{}, told_{};
     unsigned count_ = 0;
@@ -109,6 +146,31 @@ struct Flapping {
     Echo echo{5, 1};
     Restless restless;
     std::string left_by;  // the device whose event made the condition false last; empty: no device
+
+    template <class F>
+    void fields(F&& f) {
+        echo.fields(f);
+        restless.fields(f);
+        f("left_by", left_by);
+    }
+};
+
+// Kept apart from who has it, since few do, and copied with them.
+class FlappingPointer : public std::unique_ptr<Flapping> {
+  public:
+    FlappingPointer() = default;
+    FlappingPointer(FlappingPointer&&) = default;
+    FlappingPointer(const FlappingPointer& other)
+        : std::unique_ptr<Flapping>(other ? std::make_unique<Flapping>(*other) : nullptr) {}
+    FlappingPointer& operator=(FlappingPointer other) {
+        swap(other);
+        return *this;
+    }
+    FlappingPointer& operator=(std::unique_ptr<Flapping> other) {
+        swap(other);
+        return *this;
+    }
+    ~FlappingPointer() = default;
 };
 
 // A duration in two digits or so, for a sentence.

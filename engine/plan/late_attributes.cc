@@ -41,4 +41,15 @@ std::vector<const Device*> LateAttributes::due(const DeviceTable& table, Time no
     return out;
 }
 
+std::vector<LateAttributes::Due> LateAttributes::checkpoint() const {
+    std::vector<Due> out;
+    for (const auto& [at, devpath] : due_) out.push_back({at, devpath, delays_.find(devpath)->second});
+    return out;
+}
+
+void LateAttributes::restore(const std::vector<Due>& from) {
+    for (const Due& due : from)
+        if (delays_.emplace(due.devpath, due.delay).second) due_.emplace(due.at, due.devpath);
+}
+
 }  // namespace devmux

@@ -34,6 +34,15 @@ class LateAttributes {
     // Whose attributes are to be read now. Who awaits nothing any more is forgotten.
     std::vector<const Device*> due(const DeviceTable& table, Time now);
 
+    // For recordings: of each device when it is looked at next, and the delay after that; in order.
+    struct Due {
+        Time at{};
+        std::string devpath;
+        Duration delay{};
+    };
+    std::vector<Due> checkpoint() const;
+    void restore(const std::vector<Due>& from);
+
   private:
     Times times_;
     std::map<std::string, Duration, std::less<>> delays_;  // of each device: before the next look

@@ -38,7 +38,7 @@ struct Managed {
     std::optional<Duration> loss_left;
     Time deadline = kNever;   // when it must be looked at without an event
     bool dirty = false;       // in the planner's queue
-    std::unique_ptr<Flapping> flapping;  // from the first start on
+    FlappingPointer flapping;  // from the first start on
     Time held_until = kNever;  // of a start that is held back
 
     // Wanted, and not begun: its start is held back, or is to be asked for again.

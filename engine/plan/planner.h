@@ -17,6 +17,7 @@
 #include "engine/plan/action.h"
 #include "engine/plan/event_runs.h"
 #include "engine/plan/managed.h"
+#include "engine/plan/planner_checkpoint.h"
 #include "engine/plan/settle.h"
 #include "engine/plan/watch_index.h"
 #include "engine/plan/world.h"
@@ -66,6 +67,10 @@ class Planner {
     // Why its start, or its next run, is held back, and how long still; empty: it is not.
     std::string held_back(const Managed& m, Time now) const;
     const WatchIndex& conditions_index() const { return watchers_; }
+
+    // For recordings (planner_checkpoint.cc). restore() is for a planner that has no units.
+    PlannerCheckpoint checkpoint() const;
+    void restore(std::shared_ptr<const Configuration> configuration, const PlannerCheckpoint& from);
 
   private:
     // What the present call is about: the device for the environment of a script.

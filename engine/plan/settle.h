@@ -27,6 +27,18 @@ class Settle {
     void restore() { settled_ = true; }
     bool settled() const { return settled_; }
 
+    // For recordings.
+    struct Checkpoint {
+        Time start{}, last{}, retry{};
+        std::optional<Time> unready;
+        bool coldplug = false, settled = false;
+    };
+    Checkpoint checkpoint() const { return {start_, last_, retry_, unready_, coldplug_, settled_}; }
+    void restore(const Checkpoint& c) {
+        start_ = c.start, last_ = c.last, retry_ = c.retry, unready_ = c.unready;
+        coldplug_ = c.coldplug, settled_ = c.settled;
+    }
+
     // When poll() has something to say.
     Time next() const {
         if (settled_) return kNever;

@@ -31,6 +31,17 @@ class UdevWait {
         asked_ = now;
     }
 
+    // For recordings.
+    struct Checkpoint {
+        UdevPresence presence = UdevPresence::Absent;
+        bool gave_up = false;
+        Time down_since{}, asked{};
+    };
+    Checkpoint checkpoint() const { return {presence_, gave_up_, down_since_, asked_}; }
+    void restore(const Checkpoint& c) {
+        presence_ = c.presence, gave_up_ = c.gave_up, down_since_ = c.down_since, asked_ = c.asked;
+    }
+
     enum class Answer : unsigned char {
         Nothing,
         Ask,     // look whether udevd runs, and is idle

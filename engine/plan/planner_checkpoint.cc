@@ -1,0 +1,49 @@
+// See planner_checkpoint.h: the planner, out and in.
+#include "engine/plan/planner_checkpoint.h"
+
+#include "engine/plan/planner.h"
+
+namespace devmux {
+
+PlannerCheckpoint Planner::checkpoint() const {
+    PlannerCheckpoint out;
+    out.units = units_;
+    out.queue = queue_;
+    out.runs = runs_.checkpoint();
+    for (const auto& [key, generation] : handled_) out.handled.push_back({key.first, key.second, generation});
+    for (const auto& [key, runs] : waiting_runs_)
+        for (const DeviceRun& r : runs)
+            out.waiting.push_back({key.second, key.first, r.action, r.block, r.seqnum, r.synthetic, r.for_udev, r.at});
+    for (const auto& [key, seqnum] : ran_upto_) out.ran_upto.push_back({key.second, key.first, seqnum});
+    out.absent = absent_;
+    out.settle = settle_.checkpoint();
+    out.held = held_;
+    out.last_job = last_job_;
+    return out;
+}
+
+void Planner::restore(std::shared_ptr<const Configuration> configuration, const PlannerCheckpoint& from) {
+    configuration_ = std::move(configuration);
+    units_ = from.units;
+    for (UnitIndex i = 0; i < units_.size(); ++i) {
+        Managed& m = units_[i];
+        by_name_[m.unit->name] = i;
+        if (m.job) jobs_[m.job] = i;
+        if (!m.orphaned) watch(i);
+        if (m.deadline != kNever) deadlines_.insert({m.deadline, i});
+        m.dirty = false;
+    }
+    for (UnitIndex unit : from.queue)
+        if (unit < units_.size()) mark(unit);
+    runs_.restore(from.runs);
+    for (const auto& h : from.handled) handled_[{h.unit, h.devpath}] = h.generation;
+    for (const auto& w : from.waiting)
+        waiting_runs_[{w.devpath, w.unit}].push_back({w.action, w.block, w.seqnum, w.synthetic, w.for_udev, w.at});
+    for (const auto& r : from.ran_upto) ran_upto_[{r.devpath, r.unit}] = r.seqnum;
+    absent_ = from.absent;
+    settle_.restore(from.settle);
+    held_ = from.held;
+    last_job_ = from.last_job;
+}
+
+}  // namespace devmux
