@@ -40,6 +40,11 @@ Loop::~Loop() {
     sd_event_unref(event_);
 }
 
+void Loop::wants_room(int fd, bool wants) {
+    if (auto it = sources_.find(fd); it != sources_.end())
+        check(sd_event_source_set_io_events(it->second->source, wants ? EPOLLIN | EPOLLOUT : EPOLLIN), "wants_room");
+}
+
 void Loop::on_readable(int fd, const std::string& name, Priority priority, Callback callback) {
     auto source = std::make_unique<Source>();
     source->callback = std::move(callback);
@@ -121,7 +126,8 @@ void Loop::exit(int code) { sd_event_exit(event_, code); }
 Time Loop::now() {
     timespec ts{};
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return std::chrono::seconds(ts.tv_sec) + std::chrono::nanoseconds(ts.tv_nsec);
+    // Whole microseconds: what a recording says of a moment is then exact (recording/recorder.h).
+    return std::chrono::seconds(ts.tv_sec) + std::chrono::microseconds(ts.tv_nsec / 1000);
 }
 
 }  // namespace devmux

@@ -24,7 +24,7 @@ struct ExitCode {
 
 inline constexpr std::array<ExitCode, 8> kExitCodes{{
     {Exit::Ok, "done; the condition is true"},
-    {Exit::No, "the condition is false; the unit failed; check or reload found errors"},
+    {Exit::No, "the condition is false; the unit failed; check or reload found errors; simulate found other decisions"},
     {Exit::Usage, "the command line is wrong"},
     {Exit::NoDaemon, "no daemon, or it cannot be spoken to"},
     {Exit::NoSuchThing, "no such unit or class; the condition cannot be read"},

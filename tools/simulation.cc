@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "conditions/text.h"
+#include "engine/decision.h"
 #include "engine/intake/uevent.h"
 #include "engine/run/record_text.h"
 #include "engine/run/saved_state.h"
@@ -36,11 +37,35 @@ void Simulation::start() {
     StateReader reader(kBootId);
     reader.feed(journal_);
     engine_ = std::make_unique<Engine>(configuration_, kernel_command_line_, now_, times_);
+    SavedState saved = reader.finish().state;
+    if (recorder_) recorder_->begin(*engine_, saved, now_);
     Actions actions;
-    engine_->start(reader.finish().state, now_, actions);
+    engine_->start(saved, now_, actions);
     for (const PlanAction& action : actions) carry_out(action);
     feed(udev_);
     feed(DeadlineReached{});
+}
+
+void Simulation::take_over(const TraceHead& head) {
+    engine_ = engine_of(head);
+    now_ = began_ = head.now;
+    const Checkpoint& c = head.checkpoint.value();
+    seqnum_ = c.history.highest;
+    udev_ = {c.udev.presence, true};
+    for (const auto& known : c.table.devices) {
+        TracedDevice device{known.devpath, {}, known.attributes, known.generation.inode, std::nullopt};
+        for (std::string_view rest = known.block; !rest.empty(); rest.remove_prefix(std::min(rest.find('\0') + 1, rest.size()))) {
+            std::string variable(rest.substr(0, rest.find('\0')));
+            if (!variable.starts_with("DEVPATH=")) device.variables.push_back(std::move(variable));
+        }
+        inode_ = std::max(inode_, device.inode);
+        inodes_[device.devpath] = device.inode;
+        sysfs_[device.devpath] = std::move(device);
+    }
+    for (const Managed& m : c.planner.units)
+        if (m.job) running_.push_back({m.job, m.unit->name, m.state.actual == Actual::Stopping ? Verb::Stop : Verb::Start, ""});
+    for (const auto& lane : c.planner.runs.lanes)
+        if (lane.running) running_.push_back({lane.running, lane.unit, Verb::Run, ""});
 }
 
 void Simulation::crash(const std::vector<std::string>& unmarked) {
@@ -156,15 +181,11 @@ void Simulation::event(std::string_view action, const TracedDevice& device, cons
 }
 
 void Simulation::feed(const Event& event) {
-    Actions actions;
-    if (engine_) engine_->handle(event, now_, actions);
-    for (const PlanAction& action : actions) carry_out(action);
+    if (engine_) handle(event);
     while (!pending_.empty() && engine_) {
         Event next = std::move(pending_.front());
         pending_.erase(pending_.begin());
-        actions.clear();
-        engine_->handle(next, now_, actions);
-        for (const PlanAction& action : actions) carry_out(action);
+        handle(next);
     }
 }
 
@@ -224,13 +245,25 @@ void Simulation::say(std::string text) {
     lines_.push_back(std::to_string(ms) + "ms " + std::move(text));
 }
 
+void Simulation::record_into(std::string& text) {
+    recorder_.emplace("simulation", [&text](std::string_view lines) { text += lines; });
+    if (engine_) recorder_->checkpoint(*engine_, now_);
+}
+
+void Simulation::handle(const Event& event) {
+    if (recorder_) recorder_->fed(event, now_);
+    Actions actions;
+    engine_->handle(event, now_, actions);
+    for (const PlanAction& action : actions) carry_out(action);
+    if (recorder_) recorder_->flush();
+}
+
 void Simulation::carry_out(const PlanAction& action) {
+    if (recorder_) recorder_->decided(action, now_);
+    if (auto text = decision_text(action)) say(std::move(*text));
     if (const auto* record = std::get_if<Record>(&action)) {
         append_line(*record, journal_);
     } else if (const auto* run = std::get_if<RunJob>(&action)) {
-        say("run " + run->unit->name + " " + std::string(to_string(run->verb)) +
-            (run->action.empty() ? "" : " ACTION=" + run->action) +
-            (run->block.empty() ? "" : " DEVPATH=" + std::string(find_in(run->block, "DEVPATH").value_or("?"))));
         append_line(SavedMark{run->job, 1, now_}, journal_);
         ++runs_[{run->unit->name, run->verb}];
         if (jobs_end_at_once) pending_.emplace_back(JobEnded{.job = run->job, .code = 0});
@@ -247,8 +280,6 @@ void Simulation::carry_out(const PlanAction& action) {
         pending_.emplace_back(udev_);
     } else if (std::get_if<LookAtModules>(&action)) {
         pending_.emplace_back(ModulesSeen{modules_loading});
-    } else if (const auto* report = std::get_if<Report>(&action)) {
-        say((report->unit.empty() ? "" : report->unit + ": ") + report->text);
     }
 }
 

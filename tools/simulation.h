@@ -5,10 +5,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/recording/recorder.h"
+#include "tools/replay.h"
 
 namespace devmux {
 
@@ -37,6 +40,8 @@ class Simulation {
 
     // The engine begins, or begins again: with all that was saved so far.
     void start();
+    // Instead of start(): a core that runs, and the machine around it as it knows it. Its jobs run on.
+    void take_over(const TraceHead& head);
     // As by kill -9. Jobs run on; those in `unmarked` never came to run.
     void crash(const std::vector<std::string>& unmarked = {});
 
@@ -54,6 +59,10 @@ class Simulation {
     // Ends the unit's running jobs, oldest first or all; false when none runs.
     bool end_job(const std::string& unit, const JobEnded& how);
     void configure(std::shared_ptr<const Configuration> configuration);
+
+    // From now on appends a trace of all that is fed to `text`, which must live as long: a test that fails
+    // prints it, and `devmux simulate` plays it. Before start(), or later.
+    void record_into(std::string& text);
 
     // With it, every job ends well as soon as it was started.
     bool jobs_end_at_once = true;
@@ -77,6 +86,7 @@ class Simulation {
     std::vector<TracedDevice> sysfs() const;
 
   private:
+    void handle(const Event& event);
     void carry_out(const PlanAction& action);
     void say(std::string text);
     uint64_t inode_of(const TracedDevice& device, bool fresh);
@@ -99,6 +109,7 @@ class Simulation {
     std::map<std::string, TracedDevice> sysfs_;  // what is really there
     std::map<std::string, uint64_t> inodes_;
     std::vector<Event> pending_;
+    std::optional<Recorder> recorder_;
     uint64_t seqnum_ = 0, inode_ = 1000;
 };
 

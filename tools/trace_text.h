@@ -1,5 +1,7 @@
 // The text of a trace: what happened to a machine, line by line. Scenarios of the tests are written
-// in it, and `devmux simulate` reads it.
+// in it, and `devmux simulate` reads it. A second line "recorded VERSION" says that a core was recorded
+// (engine/recording/recorder.h): its trace has all that was fed, and nothing is simulated
+// (trace_recorded.h). In both, \\, \& and \xNN are as in engine/recording/line_text.h.
 //
 //   devmux-trace 1
 //   cmdline quiet splash           the kernel's command line (before the first moment)
@@ -43,15 +45,21 @@
 #include "conditions/result.h"
 #include "engine/model/configuration.h"
 #include "tools/simulation.h"
+#include "tools/trace_recorded.h"
 
 namespace devmux {
 
 using ConfigurationLoader = std::function<std::shared_ptr<const Configuration>(const std::string& dir)>;
 
-// Plays the whole trace. `load("")` is the configuration to begin with. The decisions are the
-// simulation's lines; the error names the line of the trace.
+// Plays the whole trace; a recording exactly, under its own units. `load("")` is the configuration to
+// begin with. The error names the line of the trace.
+Result<Played> play(std::string_view text, const std::string& file, const ConfigurationLoader& load);
+// The same; of all that came out, the decisions.
 Result<std::vector<std::string>> play_trace(std::string_view text, const std::string& file,
                                             const ConfigurationLoader& load);
+
+// Plays lines without a head on a machine that runs already.
+std::optional<Error> play_on(std::string_view text, const std::string& file, std::unique_ptr<Simulation>& simulation);
 
 inline constexpr size_t kTraceBytes = size_t{64} << 20;
 

@@ -1,0 +1,21 @@
+// See decision.h.
+#include "engine/decision.h"
+
+#include "engine/intake/event.h"
+#include "engine/model/unit.h"
+
+namespace devmux {
+
+std::optional<std::string> decision_text(const PlanAction& action) {
+    if (const auto* run = std::get_if<RunJob>(&action)) {
+        std::string text = "run " + run->unit->name + " " + std::string(to_string(run->verb));
+        if (!run->action.empty()) text += " ACTION=" + run->action;
+        if (!run->block.empty()) text += " DEVPATH=" + std::string(find_in(run->block, "DEVPATH").value_or("?"));
+        return text;
+    }
+    if (const auto* report = std::get_if<Report>(&action))
+        return (report->unit.empty() ? "" : report->unit + ": ") + report->text;
+    return std::nullopt;
+}
+
+}  // namespace devmux

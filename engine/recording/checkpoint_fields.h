@@ -1,0 +1,108 @@
+// The fields of what a checkpoint is made of, each struct's listed once for writer and reader. What
+// needs more than one value in a line (blocks, attributes, memory of conditions) is written beside it.
+#pragma once
+
+#include "engine/checkpoint.h"
+#include "engine/recording/field_text.h"
+
+namespace devmux {
+
+// A condition of 4096 bytes has fewer parts than this.
+inline constexpr size_t kConditionSlots = 4096;
+// Of the units that are not in force, which are written as the saved state is: of no boot.
+inline constexpr const char* kAbsentBoot = "-";
+
+template <class F>
+void fields(DeviceTableCheckpoint::Known& k, F&& f) {
+    f("number", k.seqnum);
+    f("event_number", k.event_seqnum);
+    f("born", k.born);
+    f("ready_number", k.ready_seqnum);
+    f("since", k.since);
+    f("came", k.came);
+    f("expected", k.expected);
+    f("ready", k.ready, true);
+    f("lenient", k.lenient);
+    f("walked", k.walked);
+    f("in_doubt", k.in_doubt);
+    f("rereading", k.rereading);
+}
+
+template <class F>
+void fields(Managed& m, F&& f) {
+    f("wanted", m.state.wanted);
+    f("actual", m.state.actual);
+    f("hold", m.state.hold);
+    f("again", m.state.again);
+    f("job", m.job);
+    f("since", m.since);
+    f("starts", m.starts);
+    f("reason", m.reason);
+    f("last_end", m.last_end);
+    f("now", m.now, Truth::Unknown);
+    f("verdict", m.verdict);
+    f("stop_verdict", m.stop_verdict);
+    f("resumed", m.memory.resumed);
+    f("stop_resumed", m.stop_memory.resumed);
+    f("witness", m.witness);
+    f("loss_due", m.loss_due, kNever);
+    f("loss_left", m.loss_left);
+    f("deadline", m.deadline, kNever);
+    f("held_until", m.held_until, kNever);
+    bool flapping = m.flapping != nullptr;
+    f("flapping", flapping);
+    if (flapping && !m.flapping) m.flapping = std::make_unique<Flapping>();
+    if (m.flapping) m.flapping->fields(f);
+}
+
+template <class F>
+void fields(EventRuns::Checkpoint::Lane& lane, F&& f) {
+    f("running", lane.running);
+    f("remembered", lane.remembered);
+    f("held", lane.held, kNever);
+    f("rested", lane.rested, kNever);
+    lane.echo.fields(f);
+}
+
+template <class F>
+void fields(EventRuns::Run& run, F&& f) {
+    f("generation", run.generation);
+    f("action", run.action);
+    f("remembered", run.remembered);
+}
+
+template <class F>
+void fields(PlannerCheckpoint::WaitingRun& run, F&& f) {
+    f("action", run.action);
+    f("number", run.seqnum);
+    f("requested", run.synthetic);
+    f("for_udev", run.for_udev);
+    f("at", run.at);
+}
+
+template <class F>
+void fields(Checkpoint& c, F&& f) {
+    f("coldplug", c.coldplug);
+    f("doubted", c.doubted);
+    f("settled", c.settled);
+    f("unready", c.unready);
+    f("forgotten_upto", c.table.forgotten_upto);
+    f("walked_upto", c.table.walked_upto);
+    f("all_in_doubt", c.table.all_in_doubt);
+    f("awaits_udev", c.table.awaits_udev);
+    f("udev", c.udev.presence);
+    f("udev_gave_up", c.udev.gave_up);
+    f("udev_down_since", c.udev.down_since);
+    f("udev_asked", c.udev.asked);
+    f("settle_start", c.planner.settle.start);
+    f("settle_last", c.planner.settle.last);
+    f("settle_retry", c.planner.settle.retry);
+    f("settle_unready", c.planner.settle.unready);
+    f("settle_coldplug", c.planner.settle.coldplug);
+    f("settle_reached", c.planner.settle.settled);
+    f("held", c.planner.held);
+    f("last_job", c.planner.last_job);
+    f("runs_full", c.planner.runs.full);
+}
+
+}  // namespace devmux

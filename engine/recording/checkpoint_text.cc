@@ -1,0 +1,110 @@
+// See checkpoint_text.h. The fields of each struct are listed once, in checkpoint_fields.h.
+#include "engine/recording/checkpoint_text.h"
+
+#include "engine/recording/checkpoint_fields.h"
+#include "engine/run/saved_state.h"
+
+namespace devmux {
+namespace {
+
+std::string pair_text(const std::string& a, const std::string& b) { return escaped_word(a) + " " + escaped_word(b); }
+
+void append_slots(const char* key, const Memory& memory, std::string& out) {
+    for (size_t i = 0; i < memory.slots.size(); ++i) {
+        const Memory::Slot& slot = memory.slots[i];
+        if (!slot.latch && !slot.true_since && !slot.by && !slot.doubted) continue;
+        auto witness = [](const std::optional<Witness>& w) { return w ? field_text(*w) : "-"; };
+        out += std::string("  ") + key + "=" + std::to_string(i) + " " +
+               (slot.true_since ? seconds_text(*slot.true_since) : "-") + (slot.doubted ? " doubted " : " - ") +
+               witness(slot.latch) + " " + witness(slot.by) + "\n";
+    }
+}
+
+void append_known(const DeviceTableCheckpoint::Known& k, std::string& out) {
+    out += "known " + escaped_word(k.devpath) + "\n";
+    Block block = k.block;
+    append_variables(block.substr(0, k.kernel_bytes), out);
+    if (k.kernel_bytes < k.block.size()) append_record(block.substr(k.kernel_bytes), out);
+    append_generation(k.generation, out);
+    if (!k.driver.empty()) append_detail("driver", k.driver, out);
+    if (find_in(k.block, "SUBSYSTEM").value_or("") != k.subsystem) append_detail("subsystem", k.subsystem, out);
+    append_attributes(k.attributes, out);
+    auto copy = k;
+    fields(copy, FieldWriter(out));
+    if (!k.classes) return;
+    std::string classes;
+    for (const auto& [name, unsure] : *k.classes) classes += (classes.empty() ? "" : ", ") + name + (unsure ? "?" : "");
+    append_detail("classes", classes, out);
+}
+
+void append_managed(const Managed& m, std::string& out) {
+    if (m.orphaned) append_unit("orphan", *m.unit, out);
+    out += "managed " + escaped_word(m.unit->name) + "\n";
+    Managed copy = m;
+    fields(copy, FieldWriter(out));
+    append_slots("slot", m.memory, out);
+    append_slots("stop_slot", m.stop_memory, out);
+    append_variables(m.start_block, out);
+}
+
+void append_events(const PlannerCheckpoint& p, std::string& out) {
+    for (const auto& lane : p.runs.lanes) {
+        out += "lane " + pair_text(lane.unit, lane.devpath) + "\n";
+        auto copy = lane;
+        fields(copy, FieldWriter(out));
+        for (EventRuns::Run run : lane.waiting) {
+            out += "queued " + std::to_string(run.job) + "\n";
+            fields(run, FieldWriter(out));
+            append_variables(run.block, out);
+        }
+    }
+    for (size_t lane : p.runs.ready) out += "turn " + std::to_string(lane) + "\n";
+    for (const auto& h : p.handled)
+        out += "handled " + pair_text(h.unit, h.devpath) + " " + field_text(h.generation) + "\n";
+    for (PlannerCheckpoint::WaitingRun w : p.waiting) {
+        out += "waiting " + pair_text(w.unit, w.devpath) + "\n";
+        fields(w, FieldWriter(out));
+        append_variables(w.block, out);
+    }
+    for (const auto& r : p.ran_upto) out += "ran " + pair_text(r.unit, r.devpath) + " " + std::to_string(r.seqnum) + "\n";
+}
+
+std::string ranges_text(const History::Checkpoint::Ranges& ranges) {
+    std::string out;
+    for (auto [first, last] : ranges)
+        out += (out.empty() ? "" : " ") + std::to_string(first) + (last == first ? "" : "-" + std::to_string(last));
+    return out;
+}
+
+}  // namespace
+
+void append_checkpoint(const Checkpoint& c, std::string& out) {
+    out += "checkpoint\n";
+    Checkpoint copy = c;
+    fields(copy, FieldWriter(out));
+    out += "history\n  highest=" + std::to_string(c.history.highest) + "\n  seen=" + ranges_text(c.history.seen) +
+           "\n  ready=" + ranges_text(c.history.ready) + "\n";
+    for (const auto& [path, truth] : c.files)
+        out += "known-file " + escaped_word(path) + " " + field_text(truth) + "\n";
+    for (const auto& known : c.table.devices) append_known(known, out);
+    for (const auto& [devpath, seqnum] : c.table.graves)
+        out += "grave " + escaped_word(devpath) + " " + std::to_string(seqnum) + "\n";
+    for (const auto& due : c.late)
+        out += "late " + escaped_word(due.devpath) + " " + seconds_text(due.at) + " " + seconds_text(due.delay) + "\n";
+    for (const std::string& devpath : c.last_looks) out += "last-look " + escaped_word(devpath) + "\n";
+    for (const Managed& m : c.planner.units) append_managed(m, out);
+    if (!c.planner.queue.empty()) {
+        out += "queue";
+        for (UnitIndex unit : c.planner.queue) out += " " + std::to_string(unit);
+        out += "\n";
+    }
+    append_events(c.planner, out);
+    std::string absent = text_of(c.planner.absent, kAbsentBoot);
+    for (size_t at = absent.find('\n'); at != absent.npos;) {
+        size_t end = std::min(absent.find('\n', at + 1), absent.size());
+        out += "absent " + escaped(std::string_view(absent).substr(at + 1, end - at - 1)) + "\n";
+        at = end < absent.size() ? end : absent.npos;
+    }
+}
+
+}  // namespace devmux

@@ -1,0 +1,36 @@
+// The patience of an engine (EngineTimes) as the words of one line, in seconds, and back.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "engine/engine.h"
+#include "engine/recording/line_text.h"
+
+namespace devmux {
+
+inline std::array<Duration*, 10> all_of(EngineTimes& t) {
+    return {&t.settle.quiet, &t.settle.unready, &t.settle.earliest, &t.settle.latest, &t.udev.patience,
+            &t.udev.start,   &t.late.window,    &t.late.first,      &t.late.longest,  &t.late.afterwards};
+}
+
+inline std::string times_text(EngineTimes times) {
+    std::string out;
+    for (const Duration* d : all_of(times)) out += (out.empty() ? "" : " ") + seconds_text(*d);
+    return out;
+}
+
+// Each more than nothing and less than a year.
+inline std::optional<EngineTimes> times_of(std::string_view text) {
+    EngineTimes times;
+    std::vector<std::string_view> words = words_of(text);
+    size_t at = 0;
+    for (Duration* d : all_of(times)) {
+        auto time = at < words.size() ? seconds_of(words[at++]) : std::nullopt;
+        if (!time || *time <= Duration{} || *time > std::chrono::hours(24 * 365)) return std::nullopt;
+        *d = *time;
+    }
+    return at == words.size() ? std::optional(times) : std::nullopt;
+}
+
+}  // namespace devmux
