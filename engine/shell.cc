@@ -35,13 +35,17 @@ bool module_is_loading(const std::string& path) {
 }  // namespace
 
 Shell::Shell(ShellConfig config, Loop& loop, Log& log)
-    : config_(std::move(config)), loop_(loop), log_(log), started_(Loop::now()), sysfs_(config_.sysfs) {}
+    : config_(std::move(config)), loop_(loop), log_(log), started_(Loop::now()),
+      recordings_(loop, config_.version, [this](const std::string& text, Report::Level level) { report(level, "", text); }),
+      sysfs_(config_.sysfs) {}
 
 // The bus goes first: its connections take back what they wait for.
 Shell::~Shell() { bus_.reset(); }
 
 std::optional<Error> Shell::start() {
     SavedState saved;
+    if (!config_.record.empty())
+        if (auto error = recordings_.open_file(config_.record, config_.record_limit)) return error;
     if (!config_.dry_run)
         if (auto error = open_runtime(saved)) return error;
     // Listen first: what happens while units are loaded and sysfs is walked waits in the socket.
@@ -85,6 +89,7 @@ std::optional<Error> Shell::start() {
         turn_ended();
     });
     actions_.clear();
+    recordings_.begin(*engine_, saved, started_);
     engine_->start(saved, started_, actions_);
     for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
     UdevSeen udev = look_at_udev();
@@ -127,17 +132,22 @@ std::optional<Error> Shell::open_runtime(SavedState& saved) {
 }
 
 void Shell::feed(const Event& event) {
-    actions_.clear();
-    engine_->handle(event, Loop::now(), actions_);
     moved_ = true;
-    for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
+    handle(event);
     while (!pending_.empty()) {
         Event next = std::move(pending_.front());
         pending_.pop_front();
-        actions_.clear();
-        engine_->handle(next, Loop::now(), actions_);
-        for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
+        handle(next);
     }
+}
+
+// The only way into the core: what stands in a recording is all that it knows.
+void Shell::handle(const Event& event) {
+    Time now = Loop::now();
+    recordings_.fed(event, now);
+    actions_.clear();
+    engine_->handle(event, now, actions_);
+    for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
 }
 
 void Shell::carry_out(const PlanAction& action) {
@@ -163,6 +173,7 @@ void Shell::carry_out(const PlanAction& action) {
         void operator()(const Report& report) const { shell.log_.write(report, Loop::now()); }
         void operator()(const UnitChanged&) const { shell.moved_ = true; }
     };
+    recordings_.decided(action, Loop::now());
     std::visit(Carry{*this}, action);
 }
 
@@ -259,6 +270,7 @@ void Shell::on_deadline() {
 
 void Shell::turn_ended() {
     if (std::exchange(moved_, false) || waits_due_ <= Loop::now()) look_at_waits();
+    recordings_.flush();
     if (journal_ && journal_->wants_compaction())
         if (auto error = journal_->compact()) report(*error, Report::Level::Warning);
     Time due = std::min({engine_->next_deadline(), complete_due_, waits_due_, resync_due_, udev_due_});

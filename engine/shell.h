@@ -20,6 +20,7 @@
 #include "engine/intake/udev.h"
 #include "engine/loop.h"
 #include "engine/model/configuration.h"
+#include "engine/recordings.h"
 #include "engine/run/journal.h"
 #include "engine/run/process.h"
 #include "engine/run/runner.h"
@@ -61,11 +62,13 @@ class Shell final : public Control, private ChildWatch {
     Ticket when_at_rest(const std::string& unit, std::function<void(const UnitSnapshot&)> tell) override;
     Result<Ticket> when_true(const std::string& condition, std::function<void()> tell) override;
     void cancel(Ticket ticket) override;
+    Result<Descriptor> record(bool checkpoint_alone) override;
 
   private:
     // shell.cc: events in, actions out
     std::optional<Error> open_runtime(SavedState& saved);
     void feed(const Event& event);
+    void handle(const Event& event);
     void carry_out(const PlanAction& action);
     void run(const RunJob& job);
     void adopt(const AdoptJob& job);
@@ -126,6 +129,7 @@ class Shell final : public Control, private ChildWatch {
     std::deque<std::string> asked_files_;          // by eval; the oldest are forgotten
     std::set<std::string> kept_;  // units whose file is broken now; the last good is in force
     std::unique_ptr<Engine> engine_;
+    Recordings recordings_;
 
     // Intake
     Sysfs sysfs_;

@@ -25,6 +25,8 @@ struct ShellConfig {
     Sources sources;
     int receive_buffer = 128 << 20;  // bytes; the kernel charges only what is queued
     EngineTimes times;
+    std::string record;       // a file for a recording from the first moment; empty: none
+    size_t record_limit = size_t{64} << 20;  // bytes of it
 };
 
 }  // namespace devmux

@@ -142,6 +142,10 @@ Result<Control::Ticket> Shell::when_true(const std::string& text, std::function<
     return ticket;
 }
 
+Result<Descriptor> Shell::record(bool checkpoint_alone) {
+    return recordings_.open_stream(*engine_, Loop::now(), checkpoint_alone);
+}
+
 void Shell::cancel(Ticket ticket) {
     rest_waits_.erase(ticket);
     if (truth_waits_.erase(ticket)) watch_files();

@@ -27,8 +27,9 @@ bool stderr_is_journal() {
 
 struct Options {
     bool foreground = false, dry_run = false;
+    size_t record_limit = 64;  // MiB
     std::vector<std::string> units;
-    std::string root, runtime_dir = "/run/devmux", sources = "kernel,udev,hotplug,coldplug", color = "auto";
+    std::string root, runtime_dir = "/run/devmux", record, sources = "kernel,udev,hotplug,coldplug", color = "auto";
 };
 
 int run(const Options& options) {
@@ -46,6 +47,9 @@ int run(const Options& options) {
     auto on = [&](const char* source) { return options.sources.find(source) != std::string::npos; };
     config.sources = {.kernel = on("kernel"), .udev = on("udev"), .hotplug = on("hotplug"),
                       .coldplug = on("coldplug")};
+
+    config.record = options.record;
+    config.record_limit = options.record_limit << 20;
 
     // One heap for the few threads that read: what they free is given back.
     mallopt(M_ARENA_MAX, 1);
@@ -85,6 +89,12 @@ int main_of(int argc, char** argv) {
         ->check(CLI::ExistingDirectory);
     app.add_option("--sources", options.sources, "where events come from: kernel, udev, hotplug, coldplug")
         ->type_name("LIST")
+        ->capture_default_str();
+    app.add_option("--record", options.record, "write down all that the engine is fed, for devmux simulate")
+        ->type_name("FILE");
+    app.add_option("--record-limit", options.record_limit, "the recording ends at this size")
+        ->type_name("MIB")
+        ->check(CLI::Range(size_t{1}, size_t{1} << 20))
         ->capture_default_str();
     app.add_flag("--dry-run", options.dry_run, "say what would be run; run nothing, write nothing");
     app.add_option("--color,--colour", options.color, "auto: on a terminal, unless NO_COLOR is set")

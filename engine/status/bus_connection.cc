@@ -40,7 +40,7 @@ int call_method(sd_bus_message* message, void* connection, sd_bus_error* error) 
 #define DEVMUX_METHOD(name, in, method) \
     SD_BUS_METHOD(name, in, "s", call_method<&BusConnection::method>, SD_BUS_VTABLE_UNPRIVILEGED)
 
-const std::array<sd_bus_vtable, 14> kMethods{{
+const std::array<sd_bus_vtable, 15> kMethods{{
     SD_BUS_VTABLE_START(0),
     DEVMUX_METHOD("Status", "", status),
     DEVMUX_METHOD("List", "", list),
@@ -54,6 +54,7 @@ const std::array<sd_bus_vtable, 14> kMethods{{
     DEVMUX_METHOD("Reload", "", reload),
     DEVMUX_METHOD("Wait", "s", wait),
     DEVMUX_METHOD("Source", "sb", source),
+    SD_BUS_METHOD("Record", "b", "h", call_method<&BusConnection::record>, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 }};
 
@@ -91,6 +92,7 @@ Result<std::unique_ptr<BusConnection>> BusConnection::open(Descriptor peer, Cont
     if (r >= 0) (void)peer.release();  // the bus closes it from here on
     if (r >= 0) r = sd_id128_randomize(&id);
     if (r >= 0) r = sd_bus_set_server(bus, 1, id);
+    if (r >= 0) r = sd_bus_negotiate_fds(bus, 1);  // Record answers with a socket
     // At exit sd-bus would wait until the client has read everything; nobody may hold us up so.
     if (r >= 0) r = sd_bus_set_close_on_exit(bus, 0);
     if (r >= 0) r = sd_bus_start(bus);
@@ -230,6 +232,15 @@ int BusConnection::source(sd_bus_message* call) {
     if (!a) return r;
     if (auto error = control_.set_source(a->text, a->flag)) return refuse(call, kRefused, *error);
     return status(call);
+}
+
+int BusConnection::record(sd_bus_message* call) {
+    int alone = 0;
+    int r = sd_bus_message_read(call, "b", &alone);
+    if (r < 0) return r;
+    auto socket = control_.record(alone != 0);
+    if (!socket) return refuse(call, kRefused, socket.error());
+    return sd_bus_reply_method_return(call, "h", socket->get());
 }
 
 int BusConnection::wait(sd_bus_message* call) {

@@ -5,6 +5,7 @@
 //
 //   Status() List() Unit(s name) Devices(s class) Classes() Eval(s condition)
 //   Start(s name, b wait) Stop(s name, b wait) Reset(s name, b latch) Reload() Wait(s condition)
+//   Record(b checkpoint_alone) -> h: a socket that a recording comes out of
 //
 // Errors: org.devmux1.Error.NoSuchUnit, NoSuchClass, BadCondition, Refused; the text is the
 // Error's.
@@ -57,6 +58,7 @@ class BusConnection {
     int reload(sd_bus_message* call);
     int wait(sd_bus_message* call);
     int source(sd_bus_message* call);
+    int record(sd_bus_message* call);
     int disconnected(sd_bus_message* signal);
 
   private:

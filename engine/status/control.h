@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "conditions/result.h"
+#include "engine/intake/descriptor.h"
 #include "engine/status/snapshot.h"
 
 namespace devmux {
@@ -37,6 +38,10 @@ class Control {
     virtual Ticket when_at_rest(const std::string& unit, std::function<void(const UnitSnapshot&)> tell) = 0;
     virtual Result<Ticket> when_true(const std::string& condition, std::function<void()> tell) = 0;
     virtual void cancel(Ticket ticket) = 0;
+
+    // A socket that a recording comes out of: first all that the engine knows, then, unless that was all that
+    // was asked for, everything that it is fed. It ends when the other end is shut down for writing.
+    virtual Result<Descriptor> record(bool checkpoint_alone) = 0;
 };
 
 }  // namespace devmux

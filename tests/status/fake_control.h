@@ -79,6 +79,8 @@ class FakeControl : public Control {
         waiting.erase(number);
     }
 
+    Result<Descriptor> record(bool) override { return fake_error("nothing is recorded here"); }
+
     // Tells everyone who waits.
     void fire() {
         while (!waiting.empty()) waiting.extract(waiting.begin()).mapped()();
