@@ -1,6 +1,7 @@
 // See client.h. There is no bus between the two ends: no Hello, no names, one peer.
 #include "tools/client.h"
 
+#include <fcntl.h>
 #include <systemd/sd-bus.h>
 
 #include <cerrno>
@@ -101,6 +102,7 @@ Reply Client::connect() {
     bus_.reset(bus);
     if (r >= 0) r = sd_bus_set_address(bus, bus_address(path_).c_str());
     if (r >= 0) r = sd_bus_set_bus_client(bus, 0);
+    if (r >= 0) r = sd_bus_negotiate_fds(bus, 1);
     if (r >= 0) r = sd_bus_start(bus);
     if (r >= 0) return {};
     bus_.reset();
@@ -117,6 +119,32 @@ Reply Client::wait(const char* method, const std::vector<Argument>& arguments, D
     return ask(method, arguments, timeout);
 }
 
+Reply Client::failed(int error, const char* method, const char* name, const char* said) {
+    if (sd_bus_is_open(bus_.get()) <= 0) {
+        bus_.reset();
+        return trouble(Exit::NoDaemon, path_, "the daemon closed the connection: " + words(error),
+                       "it ended, or serves too many clients; its log says more");
+    }
+    Exit code = exit_for(name ? name : "");
+    if (code == Exit::NoDaemon) return trouble(code, path_, std::string(method) + ": " + (said ? said : ""));
+    return {.code = code, .trouble = said ? said : "", .value = {}};
+}
+
+Reply Client::record(bool checkpoint_alone, Descriptor& out) {
+    if (!bus_)
+        if (Reply reply = connect(); !reply) return reply;
+    Message answer;
+    BusError error;
+    int fd = -1;
+    int r = sd_bus_call_method(bus_.get(), nullptr, "/org/devmux1", "org.devmux1.Manager", "Record", &error.e,
+                               &answer.m, "b", checkpoint_alone ? 1 : 0);
+    if (r < 0) return failed(-r, "Record", error.e.name, error.e.message);
+    r = sd_bus_message_read(answer.m, "h", &fd);
+    if (r >= 0) out = Descriptor(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    if (out) return {};
+    return trouble(Exit::NoDaemon, path_, "the daemon's answer holds no socket: is it of another version?");
+}
+
 Reply Client::ask(const char* method, const std::vector<Argument>& arguments, Duration timeout) {
     if (!bus_)
         if (Reply reply = connect(); !reply) return reply;
@@ -129,17 +157,7 @@ Reply Client::ask(const char* method, const std::vector<Argument>& arguments, Du
     if (r == -EINVAL) return trouble(Exit::Usage, "", "an argument is not valid UTF-8");
     if (r >= 0) r = sd_bus_call(bus_.get(), call.m, microseconds(timeout), &error.e, &answer.m);
     if (r == -ETIMEDOUT) return {.code = Exit::TimedOut, .trouble = "", .value = {}};
-    if (r < 0 && sd_bus_is_open(bus_.get()) <= 0) {
-        bus_.reset();
-        return trouble(Exit::NoDaemon, path_, "the daemon closed the connection: " + words(-r),
-                       "it ended, or serves too many clients; its log says more");
-    }
-    if (r < 0) {
-        const char* said = error.e.message ? error.e.message : "";
-        Exit code = exit_for(error.e.name ? error.e.name : "");
-        if (code == Exit::NoDaemon) return trouble(code, path_, std::string(method) + ": " + said);
-        return {.code = code, .trouble = said, .value = {}};
-    }
+    if (r < 0) return failed(-r, method, error.e.name, error.e.message);
     const char* text = nullptr;
     if (sd_bus_message_read(answer.m, "s", &text) < 0) text = "";
     Reply reply{.code = Exit::Ok, .trouble = "", .value = Json::parse(text, nullptr, false)};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "conditions/duration.h"
+#include "engine/intake/descriptor.h"
 #include "tools/exit_codes.h"
 
 struct sd_bus;
@@ -41,12 +42,16 @@ class Client {
     // waits as long as it takes.
     Reply wait(const char* method, const std::vector<Argument>& arguments, Duration timeout);
 
+    // Begins a recording: the socket that it comes out of, in `out`.
+    Reply record(bool checkpoint_alone, Descriptor& out);
+
   private:
     struct Deleter {
         void operator()(sd_bus* bus) const;
     };
 
     Reply connect();
+    Reply failed(int error, const char* method, const char* name, const char* said);
     Reply ask(const char* method, const std::vector<Argument>& arguments, Duration timeout);
 
     std::string path_;

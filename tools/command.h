@@ -36,6 +36,8 @@ void add_stop(CLI::App& app, Commands& commands);
 void add_reset(CLI::App& app, Commands& commands);
 void add_simulate(CLI::App& app, Commands& commands);
 void add_source(CLI::App& app, Commands& commands);
+void add_record(CLI::App& app, Commands& commands);
+void add_whatif(CLI::App& app, Commands& commands);
 void add_reload(CLI::App& app, Commands& commands);
 void add_check(CLI::App& app, Commands& commands);
 

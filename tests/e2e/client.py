@@ -8,7 +8,7 @@ import subprocess
 from checks import check, contains, equal, eventually, test
 from place import SOURCE, run
 
-ALL = "status list explain devices classes eval wait start stop reset reload check simulate".split()
+ALL = "status list explain devices classes eval wait start stop reset reload check simulate record whatif".split()
 
 
 def furnish(p):
@@ -89,7 +89,7 @@ def help_names_everything(p):
         check(re.search(rf"^ +{code}  \w", text, re.M), f"--help explains exit code {code}")
     check(re.fullmatch(r"devmux [0-9.]+\n", d.ask("--version").stdout), "version")
     daemon = run(str(d.tools / "devmuxd"), "--help").stdout
-    for option in ("--units", "--runtime-dir", "--root", "--sources", "--dry-run", "--foreground"):
+    for option in ("--units", "--runtime-dir", "--root", "--sources", "--dry-run", "--foreground", "--record"):
         contains(daemon, option, "devmuxd --help")
 
 

@@ -12,6 +12,7 @@ made.  The last line is "N passed, N failed"; the exit code is 1 if any failed. 
     by_hand.py, reload.py               people, restarts, changed files
     bad_files.py, bad_events.py         bad input
     crash.py, client.py, storm.py       kill -9; every subcommand; 20,000 events, and silence
+    record.py                           recordings, and what if
     flapping.py                         programs that cause what starts them
     resync.py                           what happened while nobody listened
     hotplug_helper.py                   devmux-hotplug, by itself
@@ -24,7 +25,7 @@ import sys
 import time
 import traceback
 
-import links, events, environment, facts, by_hand, reload, bad_files, bad_events, crash, client, storm, flapping, resync, udev, hotplug_helper, transports  # noqa: E401,F401  they register
+import links, events, environment, facts, by_hand, reload, bad_files, bad_events, crash, client, storm, flapping, resync, udev, hotplug_helper, transports, record  # noqa: E401,F401  they register
 from checks import TESTS, Failure
 from place import Place
 

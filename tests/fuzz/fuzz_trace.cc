@@ -1,8 +1,11 @@
-// libFuzzer entry for traces: whatever comes, the engine plays it or the error names a line. Every
-// event goes through the uevent parser, the device table and the planner.
+// libFuzzer entry for traces, written ones and recordings: whatever comes, the engine plays it or the
+// error names a line. Every event goes through the uevent parser, the device table and the planner; of a
+// recording, files of units and classes through their loader, and a checkpoint into a core, which must
+// be written as the same text again. What was read can be redacted, and is then still as long.
 #include <cstdlib>
 
 #include "conditions/grammar.h"
+#include "tools/redact.h"
 #include "tools/trace_text.h"
 
 namespace {
@@ -36,6 +39,20 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, size_t size) {
     static const auto shared = configuration();
     std::string text = "devmux-trace 1\n" + std::string(reinterpret_cast<const char*>(data), size);
     auto lines = play_trace(text, "t", [](const std::string&) { return shared; });
+    if (is_recorded(text)) {
+        (void)play_freely(text, "t", shared);
+        if (auto head = read_head(text, "t"); head && head->checkpoint) {
+            std::string once, twice;
+            auto engine = engine_of(*head);
+            Recorder("x", [&](std::string_view t) { once += t; }).checkpoint(*engine, head->now);
+            auto again = read_head(once, "t");
+            if (!again) std::abort();
+            engine = engine_of(*again);
+            Recorder("x", [&](std::string_view t) { twice += t; }).checkpoint(*engine, again->now);
+            if (once.size() != twice.size()) std::abort();
+        }
+        if (redacted(text).size() != text.size() + !text.ends_with('\n')) std::abort();
+    }
     if (!lines && (lines.error().what.empty() || lines.error().where.line == 0)) std::abort();
     return 0;
 }

@@ -15,7 +15,7 @@ _devmux_names() {  # _devmux_names SUBCOMMAND: what `devmux SUBCOMMAND --json` h
 
 _devmux() {
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' word i
-    local commands='status list explain devices classes eval wait start stop reset reload check simulate'
+    local commands='status list explain devices classes eval wait start stop reset reload check simulate record whatif'
     local common='--runtime-dir --json --color --help'
     COMPREPLY=()
 
@@ -39,6 +39,8 @@ _devmux() {
             wait) common+=' --timeout' ;;
             start | stop) common+=' --timeout --no-wait' ;;
             reset) common+=' --latch' ;;
+            simulate) common+=' --units --diff' ;;
+            record) common+=' --output --for --redact --from' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$common" -- "$cur")
         return
@@ -51,7 +53,7 @@ _devmux() {
             while IFS= read -r word; do
                 [[ $word == "$cur"* ]] && COMPREPLY+=("${word// /\\ }")
             done < <(_devmux_names classes) ;;
-        check) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        check | simulate) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     esac
 }
 

@@ -1,0 +1,229 @@
+"""Recordings of a real daemon: they play to the same decisions; slow and vanished readers; what if."""
+import os
+import re
+import select
+import signal
+import subprocess
+
+from checks import check, contains, equal, eventually, test
+from place import run
+
+
+def furnish(p):
+    link = f"network interface[name = \"{p.name('v')}\"]"
+    p.unit("w", f"while: '{link}'\nlinger: 50ms\n" + p.command(stop=True))
+    p.unit("held", f"when: '{link} for 100ms'\n" + p.command(then="exit 3"))
+    p.unit("file", "while: file /go exists\n" + p.command(stop=True))
+    p.unit("each", f"each-event: 'network interface[name ~ \"{p.tag}*\"]'\n" + p.command())
+    p.unit("loops", "each-event: 'block device[name ~ \"loop*\"]'\nactions: [add, change, remove]\n" + p.command())
+    p.unit("hand", p.command(stop=True))
+
+
+def happenings(p, d):
+    """Something of everything that a core can be fed."""
+    p.add_link("v")
+    d.until_state("w", "active")
+    loop = p.add_loop()
+    (p.root / "go").touch()
+    d.until_state("file", "active")
+    d.until_state("held", "failed")
+    d.ask("start", "hand")
+    p.unit("hand", "description: another\n" + p.command(stop=True))
+    p.unit("added", "when: settled or file /go exists\n" + p.command())
+    (p.units / "file.yaml").unlink()
+    d.ask("reload")
+    d.ask("stop", "hand")
+    d.process.send_signal(signal.SIGSTOP)
+    d.process.send_signal(signal.SIGCONT)  # all is doubted, and walked again
+    d.until_log("looking at all of sysfs again")
+    (p.root / "go").unlink()
+    p.del_link(p.name("v"))
+    p.del_loop(loop)
+    d.until_state("w", "waiting")
+    d.barrier()
+
+
+def play(d, trace, *args, code=0):
+    done = d.ask("simulate", trace, *args, code=code)
+    return done.stdout.splitlines(), done.stderr
+
+
+def decisions(trace):
+    return [line[2:] for line in trace.read_text().splitlines() if line.startswith("= ")]
+
+
+def same(d, trace, ended):
+    lines, said = play(d, trace)
+    recorded = decisions(trace)
+    contains(said, f"the same decisions, {len(recorded)} of them", trace.name)
+    check(recorded, "something was decided")
+    equal([line.split(" ", 1)[1] for line in lines], [line.replace("\\\\", "\\") for line in recorded], "decisions")
+    equal(trace.read_text().splitlines()[-1], f"end {ended}", "the last line")
+
+
+@test
+def from_the_first_moment(p):
+    furnish(p)
+    trace = p.dir / "boot.trace"
+    d = p.daemon("--record", str(trace))
+    happenings(p, d)
+    d.terminate()
+    equal(trace.stat().st_mode & 0o777, 0o600, "nobody else reads it")
+    same(d, trace, "stopped")
+    text = trace.read_text()
+    for word in ("begin", "snapshot", "ended", "reload", "doubt continued", "start hand", "stop hand", "file /go"):
+        check(re.search(rf"^{word}\b", text, re.M), f"the recording has a line {word!r}")
+    # Cut anywhere, it plays as far as it goes.
+    cut = p.dir / "cut.trace"
+    cut.write_text(text[:text.rfind("\n@")])
+    contains(play(d, cut)[1], "the recording was cut off", "a recording without its end")
+    # Under other units, other decisions.
+    other = p.dir / "other.d"
+    run("cp", "-a", str(p.units), str(other))
+    (other / "w.yaml").unlink()
+    lines, _ = play(d, trace, "--diff", str(other), code=1)
+    check(lines and all(line.startswith(("- ", "+ ")) for line in lines), "a difference", *lines)
+    check(any(" run w start" in line for line in lines), "w is missing", *lines)
+    broken = text.replace("= w: active", "= w: passive", 1)
+    cut.write_text(broken)
+    contains(play(d, cut, code=1)[1], "recorded: w: passive", "the first that differs")
+
+
+@test
+def on_a_daemon_that_runs(p):
+    """Begun in the middle of things: a job runs, a unit is held down, another is gone, a clock runs."""
+    furnish(p)
+    p.unit("slow", p.command(stop=True, then=f"until [ -e {p.out}/.gate ]; do sleep 0.02; done"))
+    p.unit("gone", p.command(stop=True))
+    d = p.daemon()
+    d.ask("start", "--no-wait", "slow")
+    d.ask("start", "gone")
+    d.ask("stop", "hand")
+    (p.units / "gone.yaml").unlink()
+    d.ask("reload")
+    equal(d.state("gone"), "orphaned", "before it begins")
+    trace, limited = p.dir / "live.trace", p.dir / "limited.trace"
+    recorder = d.begin("record", "-o", str(trace))
+    eventually(lambda: trace.exists() and "\nbegin\n" in trace.read_text(), "it begins")
+    (p.out / ".gate").touch()
+    d.until_state("slow", "active")
+    happenings(p, d)
+    d.ask("record", "-o", str(limited), "--for", "100ms")
+    recorder.send_signal(signal.SIGINT)
+    equal(recorder.wait(30), 0, "exit code after Ctrl-C")
+    same(d, trace, "asked")
+    contains(trace.read_text(), "orphan gone", "a unit whose file is gone")
+    contains(limited.read_text()[-20:], "\nend asked\n", "--for")
+    play(d, limited)
+
+
+@test
+def readers_that_do_not_read(p):
+    furnish(p)
+    d = p.daemon()
+    slow = subprocess.Popen(d.argv("record"), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    vanished = subprocess.Popen(d.argv("record"), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    eventually(lambda: select.select([slow.stdout, vanished.stdout], [], [], 0)[0] == [slow.stdout, vanished.stdout],
+               "they begin")
+    paths = [p.dir / f"other{i}.trace" for i in range(2)]
+    others = [d.begin("record", "-o", str(path)) for path in paths]
+    eventually(lambda: all(path.exists() for path in paths), "the others begin")
+    contains(d.ask("record", code=5).stderr, "4 recordings already", "four are enough")
+    vanished.kill()
+    vanished.wait()
+    eventually(lambda: d.ask("record", "--for", "1ms", code=None).returncode == 0, "the place of one that was killed is free")
+    # Nobody reads the pipe of `slow`: it stops, and then its socket is full. The daemon goes on.
+    files = [f"/sys/devices/virtual/net/{p.add_link('s', kind='bridge')}/uevent"]
+    text = "change " + "0" * 8 + "-0000-0000-0000-000000000000 " + " ".join(f"K{i}={'v' * 60}" for i in range(20))
+    for _ in range(18000):  # of 1.6 KB each: more than the daemon keeps for it, less than the others may have
+        with open(files[0], "w", encoding="ascii") as f:
+            f.write(text)
+    d.until_log("a recording was not read fast enough")
+    contains(d.log_text(), "a recording was not read fast enough: it ends here", "the slow one")
+    d.barrier()
+    said = slow.stdout.read()
+    equal(slow.wait(30), 5, "its exit code")
+    check(said.endswith(b"\nend slow\n"), "its last line", said[-100:])
+    trace = p.dir / "slow.trace"
+    trace.write_bytes(said)
+    contains(play(d, trace)[1], "was not read fast enough", "what there is plays")
+    for other in others:
+        other.terminate()
+        equal(other.wait(60), 0, "who reads has all of it")
+    same(d, paths[0], "asked")
+
+
+@test
+def limits_and_links(p):
+    furnish(p)
+    target, link = p.dir / "target", p.dir / "link"
+    target.write_text("mine")
+    link.symlink_to(target)
+    tool = str(p.build / "tools/devmuxd")
+    done = run(tool, "--runtime-dir", str(p.dir / "r2"), "--units", str(p.units), "--record", str(link), code=1)
+    contains(done.stderr, "regular file", "a link is refused")
+    equal(target.read_text(), "mine", "what it leads to")
+    trace = p.dir / "short.trace"
+    trace.write_text("an old one")
+    d = p.daemon("--record", str(trace), "--record-limit", "1")
+    name = p.add_link("s", kind="bridge")
+    text = "change " + " ".join(f"K{i}={'v' * 60}" for i in range(20))
+    while "reached its limit" not in d.log_text():
+        with open(f"/sys/devices/virtual/net/{name}/uevent", "w", encoding="ascii") as f:
+            f.write("change 00000000-0000-0000-0000-000000000000" + text[6:])
+    d.terminate()
+    check(trace.stat().st_size <= 1 << 20, "its size")
+    contains(play(d, trace)[1], "reached its limit", "what there is plays")
+    equal(d.ask("record", "-o", str(link), code=3).returncode, 3, "no daemon")
+
+
+@test
+def what_if_changes_nothing(p):
+    furnish(p)
+    d = p.daemon()
+    p.add_link("v")
+    d.until_state("w", "active")
+    d.barrier()
+    before, counters = d.ask("list").stdout, d.counters()
+    runs = len(p.runs("w")), len(p.runs("file"))
+    text = d.ask("whatif", f"remove {p.name('v')}", "+1s").stdout
+    contains(text, "w: stopping (no longer", "what would happen")
+    contains(text, "run w stop ACTION=remove", "what would be run")
+    contains(d.ask("whatif", "+1ms").stdout, "nothing would happen", "nothing")
+    contains(d.ask("whatif", "file /go yes").stdout, "run file start", "a file")
+    contains(d.ask("whatif", "stop w").stdout, "w: stopping (by hand)", "by hand")
+    check(len(d.ask("whatif", "remove network interface", "+1s").stdout.splitlines()) > 2, "a class")
+    d.ask("whatif", "remove nobody-there", code=4)
+    d.ask("whatif", code=2)
+    equal(d.json("whatif", "file /go yes")[-1].split(" ", 1)[1], "file: active", "JSON")
+    equal([d.ask("list").stdout.count("active"), (len(p.runs("w")), len(p.runs("file")))],
+          [before.count("active"), runs], "it is as it was")
+    equal(d.counters()["lost"], counters["lost"], "counters")
+
+
+@test
+def without_secrets(p):
+    furnish(p)
+    name = p.name("m")
+    p.unit("address", f"while: 'network interface[name = \"{name}\" and attr.address ~ \"*:*:*\"]'\n" + p.command(stop=True))
+    trace, clean, again = p.dir / "a.trace", p.dir / "b.trace", p.dir / "c.trace"
+    d = p.daemon("--record", str(trace))
+    recorder = d.begin("record", "--redact", "-o", str(clean))
+    eventually(clean.exists, "it begins")
+    p.add_link("m", kind="bridge")
+    run("ip", "link", "set", name, "address", "02:ca:fe:12:34:56")
+    with open(f"/sys/devices/virtual/net/{name}/uevent", "w", encoding="ascii") as f:
+        f.write("change 00000000-0000-0000-0000-000000000000 SERIAL=TOPSECRET")
+    d.until_state("address", "active")
+    d.barrier()
+    recorder.send_signal(signal.SIGTERM)
+    equal(recorder.wait(30), 0, "exit code")
+    d.terminate()
+    d.ask("record", "--redact", "--from", str(trace), "-o", str(again))
+    for secret in ("TOPSECRET", "02:ca:fe:12:34:56"):
+        contains(trace.read_text(), secret, "the secret")
+    for path in (clean, again):
+        for secret in ("TOPSECRET", "02:ca:fe:12:34:56"):
+            check(secret not in path.read_text(), f"{secret} is gone from {path.name}")
+        contains(play(d, path)[1], "the same decisions", path.name)
+    equal(os.stat(again).st_mode & 0o777, 0o600, "mode")

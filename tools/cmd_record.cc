@@ -1,0 +1,149 @@
+// devmux record: what the daemon is fed from now on, as a trace that `devmux simulate` plays to the same
+// decisions. Ctrl-C ends it; the daemon then writes the last line.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "conditions/text.h"
+#include "engine/model/trusted_file.h"
+#include "tools/command.h"
+#include "tools/output.h"
+#include "tools/redact.h"
+#include "tools/trace_text.h"
+
+namespace devmux {
+namespace {
+
+// Signals that end the recording and not us. One that is ignored stays so: nohup means it.
+Descriptor ending_signals() {
+    sigset_t mask;
+    sigemptyset(&mask);
+    for (int signo : {SIGINT, SIGTERM, SIGHUP}) {
+        struct sigaction now {};
+        if (sigaction(signo, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(&mask, signo);
+    }
+    sigprocmask(SIG_BLOCK, &mask, nullptr);
+    return Descriptor(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+bool write_all(int fd, std::string_view text) {
+    while (!text.empty()) {
+        ssize_t n = write(fd, text.data(), text.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        text.remove_prefix(static_cast<size_t>(n));
+    }
+    return true;
+}
+
+struct Recording {
+    std::string output, time = "none", from;
+    bool redact = false;
+
+    Exit run(const Session& session) const {
+        if (!from.empty()) return of_file();
+        Duration limit = timeout_of(time);
+        Descriptor signals = ending_signals(), socket, file;
+        Client client(session.runtime_dir);
+        if (Reply reply = client.record(false, socket); !reply) return report(reply);
+        if (!open_output(file)) return Exit::No;
+        return copy(socket.get(), file ? file.get() : STDOUT_FILENO, signals.get(), limit);
+    }
+
+    // A file of our own: what a link leads to is not ours to write.
+    bool open_output(Descriptor& file) const {
+        if (output.empty() || output == "-") return true;
+        file = Descriptor(open(output.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
+        struct stat st {};
+        if (file && fstat(file.get(), &st) == 0 && S_ISREG(st.st_mode) && ftruncate(file.get(), 0) == 0) return true;
+        complain(output + ": cannot be written: " + (file ? "it is no regular file" : strerror(errno)));
+        return false;
+    }
+
+    Exit copy(int socket, int out, int signals, Duration limit) const {
+        std::string kept;  // with --redact: a name may be said before it is known to be a secret
+        std::string tail;
+        timespec now {};
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        int64_t begun = now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+        int64_t allowed = limit == kNever ? -1 : std::chrono::duration_cast<std::chrono::milliseconds>(limit).count();
+        for (bool asked = false;;) {
+            clock_gettime(CLOCK_MONOTONIC, &now);
+            int64_t left = allowed < 0 ? -1 : allowed - (now.tv_sec * 1000 + now.tv_nsec / 1'000'000 - begun);
+            if (!asked && allowed >= 0 && left <= 0) asked = shutdown(socket, SHUT_WR) == 0;
+            std::array<pollfd, 2> fds{{{socket, POLLIN, 0}, {signals, short(asked ? 0 : POLLIN), 0}}};
+            if (poll(fds.data(), fds.size(), asked || left < 0 ? -1 : static_cast<int>(std::min<int64_t>(left, 1 << 30))) < 0 &&
+                errno != EINTR) break;
+            if (fds[1].revents & POLLIN) asked = shutdown(socket, SHUT_WR) == 0;
+            if (!(fds[0].revents & (POLLIN | POLLHUP | POLLERR))) continue;
+            std::array<char, 65536> piece{};
+            ssize_t n = read(socket, piece.data(), piece.size());
+            if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+            if (n <= 0) break;
+            std::string_view text(piece.data(), static_cast<size_t>(n));
+            tail = (tail + std::string(text)).substr(tail.size() + text.size() > 32 ? tail.size() + text.size() - 32 : 0);
+            if (redact && kept.size() + text.size() > kTraceBytes) {
+                complain("a recording with --redact has at most 64 MiB: it ends here");
+                break;
+            }
+            if (redact) kept += text;
+            else if (!write_all(out, text)) return not_written();
+        }
+        if (redact && !write_all(out, redacted(kept))) return not_written();
+        size_t last = tail.rfind("\nend ");
+        if (last == tail.npos) {
+            complain("the daemon ended; the recording is cut off");
+            return Exit::NoDaemon;
+        }
+        if (tail.compare(last, 9, "\nend slow") == 0) {
+            complain("the daemon ended the recording: it was not read fast enough");
+            return Exit::Refused;
+        }
+        return Exit::Ok;
+    }
+
+    Exit of_file() const {
+        FolderTrust folders;
+        auto text = read_trusted(from, kTraceBytes, Trust::Waive, folders);
+        if (!text) {
+            complain(text.error().to_string());
+            return Exit::Usage;
+        }
+        if (!is_recorded(*text)) {
+            complain(from + ": is no recording");
+            return Exit::Usage;
+        }
+        Descriptor file;
+        if (!open_output(file)) return Exit::No;
+        return write_all(file ? file.get() : STDOUT_FILENO, redacted(*text)) ? Exit::Ok : not_written();
+    }
+
+    static Exit not_written() {
+        complain(std::string("the recording could not be written: ") + strerror(errno));
+        return Exit::No;
+    }
+};
+
+}  // namespace
+
+void add_record(CLI::App& app, Commands& commands) {
+    auto record = std::make_shared<Recording>();
+    CLI::App* sub = app.add_subcommand("record", "write down all that the engine is fed, for simulate; Ctrl-C ends it");
+    sub->add_option("-o,--output", record->output, "into this file instead of the standard output")->type_name("FILE");
+    sub->add_option("--for", record->time, "end after this time")->type_name("30s");
+    auto* redact = sub->add_flag("--redact", record->redact, "without serial numbers and hardware addresses");
+    sub->add_option("--from", record->from, "redact a recording that exists already, without a daemon")
+        ->type_name("TRACE")
+        ->needs(redact);
+    commands.push_back({sub, [record](const Session& session) { return record->run(session); }});
+}
+
+}  // namespace devmux
