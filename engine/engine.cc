@@ -79,16 +79,20 @@ void Engine::look(std::string_view devpath, Duration delay, Actions& actions) {
     actions.push_back(LookAgain{std::string(devpath), delay});
 }
 
-void Engine::devices_changed(const DeviceEvent* event, Time now, Actions& actions) {
+void Engine::look_at_dying(Actions& actions) {
+    for (const std::string& devpath : world_.table.take_dying()) look(devpath, kMoment, actions);
+}
+
+void Engine::devices_changed(const DeviceEvent* event, bool repeated, Time now, Actions& actions) {
     for (const DeviceChange& change : changes_) {
+        const Device& device = *change.device;
         if (change.kind == DeviceChange::Kind::Removed) continue;
-        if (change.device->awaits_attributes()) late_.await(*change.device, now);
-        // A read that was under way looked for it under its old path.
-        if (!change.old_devpath.empty())
-            actions.push_back(ReadAttributes{std::string(change.device->devpath()),
-                                             std::string(change.device->subsystem())});
+        if (device.awaits_attributes()) late_.await(device, now);
+        // What was to be read of it under its old path is not found there.
+        if (change.old_devpath.empty()) continue;
+        actions.push_back(ReadAttributes{std::string(device.devpath()), std::string(device.subsystem())});
     }
-    planner_.devices_changed(changes_, event, now, actions);
+    planner_.devices_changed(changes_, event, repeated, now, actions);
 }
 
 void Engine::take(const DeviceEvent& event, Time now, Actions& actions) {
@@ -106,12 +110,15 @@ void Engine::take(const DeviceEvent& event, Time now, Actions& actions) {
     // udev's copy of what the kernel announced only says that udev is done.
     bool raises = event.level() == Level::Ready && announced;
     switch (raises ? world_.table.raise(event, now, changes_) : world_.table.apply(event, now, changes_)) {
-        case Effect::Taken: break;
+        case Effect::Taken:
+            if (!raises && is_overtaken(event)) look(u.devpath, kMoment, actions);
+            break;
         case Effect::Ignored:
             // A module or a driver: files that are awaited may be there now.
             if (!u.devpath.starts_with("/devices/")) late_.wake(now);
             return;
         case Effect::Look:
+            devices_changed(nullptr, false, now, actions);
             if (!u.devpath_old.empty()) look(u.devpath_old, {}, actions);
             return look(u.devpath, {}, actions);
         case Effect::Late:
@@ -123,17 +130,28 @@ void Engine::take(const DeviceEvent& event, Time now, Actions& actions) {
             ++counters_.late;
             if (u.action == Action::Remove) return look(u.devpath, kMoment, actions);
             // A walk was quicker: it says what is, and not that there was this event.
-            if (u.action == Action::Add || u.action == Action::Move) return;
+            if (u.action == Action::Add && event.level() == Level::Seen) return;
             break;
     }
-    devices_changed(&event, now, actions);
+    devices_changed(&event, raises, now, actions);
+}
+
+// Sysfs was further when the event was read. The events that say how will come, unless they came before
+// this one.
+bool Engine::is_overtaken(const DeviceEvent& event) const {
+    const Uevent& u = event.uevent;
+    if (u.synthetic || (u.action != Action::Add && u.action != Action::Move)) return false;
+    if (!event.standing.exists) return event.via != Transport::Kernel;
+    const Device* device = world_.table.find(u.devpath);
+    return device && differs(device->generation(), event.standing.generation);
 }
 
 void Engine::take(const LookedAt& seen, Time now, Actions& actions) {
     changes_.clear();
     world_.table.apply(seen, now, changes_);
     read_again(actions);
-    devices_changed(nullptr, now, actions);
+    look_at_dying(actions);
+    devices_changed(nullptr, false, now, actions);
     auto last = last_looks_.find(seen.devpath);
     if (last == last_looks_.end()) return;
     last_looks_.erase(last);
@@ -146,7 +164,7 @@ void Engine::take(const LookedAt& seen, Time now, Actions& actions) {
                                          "without a word (status counts them)"});
         changes_.clear();
         world_.table.give_up_udev(seen.devpath, now, changes_);
-        devices_changed(nullptr, now, actions);
+        devices_changed(nullptr, false, now, actions);
     }
     planner_.give_up_udev(seen.devpath, now, actions);
 }
@@ -156,13 +174,14 @@ void Engine::take(const AttributesRead& read, Time now, Actions& actions) {
     if (!device) return;
     changes_.clear();
     world_.table.apply(read, !late_.may_come(*device, now), now, changes_);
-    devices_changed(nullptr, now, actions);
+    devices_changed(nullptr, false, now, actions);
 }
 
 // One event, however many devices: removes first, then adds, and the conditions are asked at the end.
 void Engine::take(const Snapshot& snapshot, Time now, Actions& actions) {
     changes_.clear();
     world_.table.apply(snapshot, now, changes_);
+    look_at_dying(actions);
     if (world_.coldplug)
         for (const DeviceChange& change : changes_)
             ++(change.kind == DeviceChange::Kind::Added     ? counters_.resync_adds
@@ -170,7 +189,7 @@ void Engine::take(const Snapshot& snapshot, Time now, Actions& actions) {
                                                             : counters_.resync_changes);
     planner_.hold();
     read_again(actions);
-    devices_changed(nullptr, now, actions);
+    devices_changed(nullptr, false, now, actions);
 }
 
 void Engine::read_again(Actions& actions) const {
@@ -222,7 +241,7 @@ void Engine::await_udev(Time now, Actions& actions) {
     if (udev_.awaits() == world_.table.awaits_udev()) return;
     changes_.clear();
     world_.table.await_udev(udev_.awaits(), now, changes_);
-    devices_changed(nullptr, now, actions);
+    devices_changed(nullptr, false, now, actions);
     if (!udev_.awaits()) planner_.give_up_udev("", now, actions);
 }
 

@@ -122,7 +122,9 @@ class Engine {
     void take(const HandRequest& request, Time now, Actions& actions);
     void take(const NewConfiguration& fresh, Time now, Actions& actions);
 
-    void devices_changed(const DeviceEvent* event, Time now, Actions& actions);
+    void devices_changed(const DeviceEvent* event, bool repeated, Time now, Actions& actions);
+    bool is_overtaken(const DeviceEvent& event) const;
+    void look_at_dying(Actions& actions);
     void look(std::string_view devpath, Duration delay, Actions& actions);
     void read_again(Actions& actions) const;
     void await_udev(Time now, Actions& actions);

@@ -98,7 +98,7 @@ class Shell final : public Control, private ChildWatch {
 
     // shell_devices.cc: what the machine says
     void take_message(std::string_view bytes, Transport via);
-    Standing standing_for(const Uevent& uevent) const;
+    Standing standing_for(const Uevent& uevent, Transport via) const;
     void read_attributes(std::string_view devpath, std::string_view subsystem);
     void on_answers();
     void take(AttributesRead& read);

@@ -36,7 +36,7 @@ void Shell::take_message(std::string_view bytes, Transport via) {
     }
     // Who speaks for udev is up.
     if (via == Transport::Udev && udev_ != UdevPresence::Running) feed(look_at_udev());
-    Standing standing = standing_for(*uevent);
+    Standing standing = standing_for(*uevent, via);
     feed(DeviceEvent{*uevent, standing, via});
     if (uevent->action == Action::Remove) return;
     if (standing.orphan) reader_->look(std::string(uevent->devpath));
@@ -44,12 +44,13 @@ void Shell::take_message(std::string_view bytes, Transport via) {
 }
 
 // What has to be looked up for this event: the identity of what is new. By asking the directory alone,
-// which no driver can delay.
-Standing Shell::standing_for(const Uevent& uevent) const {
+// which no driver can delay. Helpers speak of it in any order, so who has the path now must be asked always.
+Standing Shell::standing_for(const Uevent& uevent, Transport via) const {
     if (uevent.action == Action::Remove)
         return uevent.synthetic ? sysfs_.standing(uevent.devpath, {}, uevent.block) : Standing{};
     bool known = engine_->knows(uevent.devpath);
-    if (uevent.synthetic || (known && uevent.action != Action::Add)) return {};
+    bool in_order = via != Transport::Hotplug;
+    if (uevent.synthetic || (known && uevent.action != Action::Add && in_order)) return {};
     Standing standing = sysfs_.standing(uevent.devpath, {}, uevent.block);
     if (!standing.exists) standing.bare = !sysfs_.is_subsystem(uevent.subsystem);
     if (walked_ && !known)

@@ -57,6 +57,7 @@ class Device final : public DeviceFacts {
     Generation generation_;
     uint64_t seqnum_ = 0;        // of the last event taken in; a snapshot's own for what it found
     uint64_t event_seqnum_ = 0;  // of the last event taken in
+    uint64_t told_ = 0;          // of the last event whose variables were taken, synthetic ones included
     uint64_t born_ = 0;          // of the event that announced it; a snapshot's own for what it found
     uint64_t ready_seqnum_ = 0;  // of udev's last
     Time since_{};
@@ -67,6 +68,7 @@ class Device final : public DeviceFacts {
     bool walked_ = false;        // a walk found it, and no event has announced it since
     bool in_doubt_ = false;
     bool rereading_ = false;     // its attributes are
+    bool succeeds_ = false;      // a walk found it in another's place: what is said before its `add` is of that one
 };
 
 // The last component of a devpath as people name the device: '!' stands for '/' in sysfs

@@ -11,6 +11,8 @@ Device& DeviceTable::insert(std::string_view devpath, std::string_view subsystem
     device->set_devpath(std::string(devpath));
     device->subsystem_ = subsystem;
     device->since_ = device->came_ = device->expected_ = now;
+    // What came before the end of who had this path is not about this one.
+    if (auto grave = tombstones_.find(devpath); grave != tombstones_.end()) device->born_ = grave->second.seqnum + 1;
     Device& ref = *device;
     by_name_[ref.name_].insert(&ref);
     devices_.emplace(std::string(devpath), std::move(device));
@@ -62,14 +64,19 @@ void DeviceTable::unlink(Device& device) {
 
 // Whatever is known at and below a path that something is about to move to: its removal was lost.
 // Children first. What is below `except`, which moves, stays.
-void DeviceTable::clear_below(std::string_view devpath, const Device& except, Changes& changes) {
+std::vector<Device*> DeviceTable::below(std::string_view devpath, const Device& except) const {
     std::string path(devpath), own = except.devpath_ + "/";
     std::vector<Device*> there;
     for (Device* d : by_path_) {
         bool inside = d->devpath_ == path || d->devpath_.starts_with(path + "/");
         if (inside && d != &except && !d->devpath_.starts_with(own)) there.push_back(d);
     }
-    for (auto it = there.rbegin(); it != there.rend(); ++it) remove(**it, 0, changes);
+    return there;
+}
+
+void DeviceTable::clear_below(std::string_view devpath, const Device& except, Time now, Changes& changes) {
+    std::vector<Device*> there = below(devpath, except);
+    for (auto it = there.rbegin(); it != there.rend(); ++it) remove(**it, 0, now, changes);
 }
 
 void DeviceTable::move(Device& device, std::string_view to, uint64_t seqnum, Time now, Changes& changes) {
@@ -82,6 +89,23 @@ void DeviceTable::move(Device& device, std::string_view to, uint64_t seqnum, Tim
     link(device);
 }
 
+// Whoever came to stand below a path after a walk had seen that it was to move, and before the event that
+// says so, moves with it.
+void DeviceTable::take_along(const Uevent& u, Time now, Changes& changes) {
+    std::string from = std::string(u.devpath_old) + "/";
+    std::vector<Device*> there;
+    for (Device* d : by_path_)
+        if (d->devpath_.starts_with(from) && d->seqnum_ < u.seqnum) there.push_back(d);
+    std::vector<std::pair<std::string, std::string>> ways;
+    for (Device* d : there) ways.emplace_back(d->devpath_, std::string(u.devpath) + d->devpath_.substr(from.size() - 1));
+    for (const auto& [path, target] : ways) {
+        Device* device = known(path);
+        if (!device) continue;  // went along with one above it
+        if (known(target)) remove_tree(*device, u.seqnum, now, changes);
+        else move(*device, target, u.seqnum, now, changes);
+    }
+}
+
 // The kernel announces the move of the top alone; every devpath below changes with it, and none of the
 // old ones is brought back, or of the new ones ended, by a walk that began before.
 void DeviceTable::rename_below(Device& device, const std::string& from, const std::string& to,
@@ -92,7 +116,7 @@ void DeviceTable::rename_below(Device& device, const std::string& from, const st
         todo.pop_back();
         todo.insert(todo.end(), d->children_.begin(), d->children_.end());
         // The news of its end, under its new name, was quicker than that of the move.
-        if (ended_since(to + d->devpath_.substr(from.size()), seqnum)) ended.push_back(d);
+        if (went_since(to + d->devpath_.substr(from.size()), seqnum)) ended.push_back(d);
         changes.push_back({DeviceChange::Kind::Changed, d, d->block_, d->classes_, d->devpath_});
         leave_classes(*d);  // the sets are ordered by devpath
         by_path_.erase(d);
@@ -103,6 +127,7 @@ void DeviceTable::rename_below(Device& device, const std::string& from, const st
         d->event_seqnum_ = std::max(d->event_seqnum_, seqnum);
         if (!d->ready_) waiting_.erase({d->came_, d->devpath_});
         d->set_devpath(to + d->devpath_.substr(from.size()));
+        rename_block(*d);
         node.key() = d->devpath_;
         devices_.insert(std::move(node));
         by_path_.insert(d);
@@ -111,7 +136,48 @@ void DeviceTable::rename_below(Device& device, const std::string& from, const st
         d->since_ = now;
         classify(*d);
     }
-    for (auto it = ended.rbegin(); it != ended.rend(); ++it) remove(**it, 0, changes);
+    for (auto it = ended.rbegin(); it != ended.rend(); ++it) remove(**it, 0, now, changes);
+}
+
+// Moves that were lost, or that the walk was quicker than: the directory's inode survives a rename.
+void DeviceTable::follow_moves(const Snapshot& snapshot, const There& there, Time now, Changes& changes) {
+    std::unordered_map<uint64_t, Device*> missing;
+    for (auto& [devpath, device] : devices_) {
+        auto it = there.find(devpath);
+        if (device->generation_.inode != 0 &&
+            is_another(*device, it == there.end() ? nullptr : it->second, snapshot.seqnum))
+            missing.emplace(device->generation_.inode, device.get());
+    }
+    if (missing.empty()) return;
+    for (const FoundDevice& found : snapshot.devices) {  // parents first: who moved with one is not missing any more
+        auto it = missing.find(found.standing.generation.inode);
+        if (it == missing.end() || it->second->devpath_ == found.devpath) continue;
+        Device* occupant = known(found.devpath);
+        if (occupant && !is_another(*occupant, &found, snapshot.seqnum)) continue;
+        Device& device = *it->second;
+        for (Device* cleared : below(found.devpath, device)) missing.erase(cleared->generation_.inode);
+        clear_below(found.devpath, device, now, changes);
+        move(device, found.devpath, 0, now, changes);
+    }
+}
+
+// The same for one device. False: it is nobody who was known under another path.
+bool DeviceTable::follow_move(const FoundDevice& found, uint64_t seqnum, Time now, Changes& changes) {
+    uint64_t inode = found.standing.generation.inode;
+    auto other = std::ranges::find_if(by_path_, [&](const Device* d) { return inode != 0 && d->generation_.inode == inode; });
+    if (other == by_path_.end() || (*other)->event_seqnum_ > seqnum) return false;
+    Device& device = **other;
+    clear_below(found.devpath, device, now, changes);
+    move(device, found.devpath, 0, now, changes);
+    return true;
+}
+
+void DeviceTable::rename_block(Device& device) {
+    auto before = find_in(device.kernel_block(), "DEVPATH");
+    if (!before) return;
+    size_t at = static_cast<size_t>(before->data() - device.block_.data()), length = before->size();
+    device.block_.replace(at, length, device.devpath_);
+    device.kernel_bytes_ = device.kernel_bytes_ - length + device.devpath_.size();
 }
 
 void DeviceTable::classify(Device& device) {

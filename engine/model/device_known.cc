@@ -100,6 +100,7 @@ void DeviceTable::apply(const AttributesRead& read, bool last, Time now, Changes
     removed_.clear();
     Device* device = known(read.devpath);
     if (!device || differs(device->generation_, read.generation)) return;
+    if (device->generation_.inode == 0) device->generation_ = read.generation;
     bool verified = std::exchange(device->rereading_, false);
     if (set_attributes(*device, read.attributes, last) || verified) changed(*device, device->block_, now, changes);
 }
@@ -123,16 +124,25 @@ Effect DeviceTable::raise(const DeviceEvent& event, Time now, Changes& changes) 
         device = known(std::string(u.devpath.substr(0, u.devpath.rfind('/') + 1)).append(*former));
     if (!device) {
         auto grave = tombstones_.find(u.devpath);
-        return grave != tombstones_.end() && grave->second > u.seqnum ? Effect::Late : Effect::Look;
+        return grave != tombstones_.end() && grave->second.seqnum > u.seqnum ? Effect::Late : Effect::Look;
     }
     // udev's word on who had this path before.
-    if (u.seqnum < device->born_ || u.seqnum <= device->ready_seqnum_) return Effect::Late;
-    device->ready_seqnum_ = u.seqnum;
-    std::string old;
-    if (set_udev_block(*device, u.block, old)) changed(*device, std::move(old), now, changes);
-    make_ready(*device, now, changes);
-    settle_lenient(now, changes);
+    bool of_another = u.seqnum < device->born_ || (device->succeeds_ && u.action != Action::Add);
+    if (of_another || u.seqnum <= device->ready_seqnum_) return Effect::Late;
+    take_word(*device, u, now, changes);
     return Effect::Taken;
+}
+
+void DeviceTable::take_word(Device& device, const Uevent& u, Time now, Changes& changes) {
+    std::string old;
+    if (set_udev_block(device, u.block, old)) changed(device, std::move(old), now, changes);
+    processed(device, u, now, changes);
+}
+
+void DeviceTable::processed(Device& device, const Uevent& u, Time now, Changes& changes) {
+    device.ready_seqnum_ = std::max(device.ready_seqnum_, u.seqnum);
+    if (is_done(u.block)) make_ready(device, now, changes);
+    settle_lenient(now, changes);
 }
 
 // A record is what udev said last. Of a device that was announced it may still be of a predecessor that

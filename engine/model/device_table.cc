@@ -9,6 +9,9 @@ namespace {
 
 constexpr size_t kTombstones = 8192;
 
+// So long at most a directory stands after its end was announced.
+constexpr Duration kMoment = std::chrono::milliseconds(500);
+
 }  // namespace
 
 DeviceTable::DeviceTable(std::shared_ptr<const ClassSet> classes)
@@ -22,16 +25,23 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
     Device* device = known(u.devpath);
     if (u.synthetic) return apply_synthetic(device, event, now, changes);
     if (u.seqnum == 0) return Effect::Look;  // no order without a number
-    if (Effect stale = is_stale(u, device); stale != Effect::Taken) return stale;
+    if (Effect stale = is_stale(u, device); stale != Effect::Taken) {
+        bool behind = stale == Effect::Behind && u.action != Action::Remove;
+        if (behind && device->succeeds_ && u.action != Action::Add) return Effect::Late;
+        if (behind) apply_behind(*device, event, now, changes);
+        return stale;
+    }
     if (u.action == Action::Remove) {
         if (!device) return bury(std::string(u.devpath), u.seqnum), Effect::Ignored;
-        remove(*device, u.seqnum, changes);
+        remove(*device, u.seqnum, now, changes);
         settle_lenient(now, changes);
         return Effect::Taken;
     }
     if (u.action == Action::Move) return apply_move(device, event, now, changes);
-    if (device && u.action == Action::Add && differs(device->generation_, event.standing.generation)) {
-        remove_tree(*device, u.seqnum, changes);  // its removal was lost: the path stands for another now
+    // The kernel's own word on who a walk has found comes before any on another that has the path since.
+    bool own = device && device->walked_ && event.via == Transport::Kernel;
+    if (device && !own && differs(device->generation_, event.standing.generation)) {
+        remove_tree(*device, u.seqnum, now, changes);  // its removal was lost, or is late: the path stands for another now
         device = nullptr;
     }
     if (!device) {
@@ -52,15 +62,23 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
             device->born_ = u.seqnum;
         }
         bool expects = u.action == Action::Bind && expect_attributes(*device, now);
-        update(*device, u.block, event.standing, expects, now, changes);
+        update(*device, news_of(*device, u), event.standing, expects, now, changes);
     }
     device->seqnum_ = device->event_seqnum_ = u.seqnum;
-    if (event.level() == Level::Ready) {
-        device->ready_seqnum_ = u.seqnum;
-        make_ready(*device, now, changes);
-        settle_lenient(now, changes);
-    }
+    device->succeeds_ = false;
+    if (event.level() == Level::Ready) processed(*device, u, now, changes);
     return Effect::Taken;
+}
+
+// It happened, and in this order; what it did to the device is known already.
+void DeviceTable::apply_behind(Device& device, const DeviceEvent& event, Time now, Changes& changes) {
+    const Uevent& u = event.uevent;
+    device.event_seqnum_ = u.seqnum;
+    device.succeeds_ = false;
+    if (event.level() == Level::Ready) take_word(device, u, now, changes);
+    if (u.action != Action::Move) return;
+    take_along(u, now, changes);
+    if (Device* old = known(u.devpath_old); old && old->seqnum_ < u.seqnum) remove(*old, 0, now, changes);
 }
 
 // "Look again": it makes no device, ends none, and gives none a new number.
@@ -70,32 +88,37 @@ Effect DeviceTable::apply_synthetic(Device* device, const DeviceEvent& event, Ti
         bool stands = u.action == Action::Remove && event.standing.exists;
         return stands ? Effect::Ignored : Effect::Look;
     }
-    update(*device, u.block, event.standing, false, now, changes);
-    if (event.level() == Level::Ready) {
-        make_ready(*device, now, changes);
-        settle_lenient(now, changes);
-    }
+    update(*device, news_of(*device, u), event.standing, false, now, changes);
+    if (event.level() == Level::Ready) processed(*device, u, now, changes);
     return Effect::Taken;
+}
+
+// What an event says of its device's variables; of one that comes late, what is known already.
+Block DeviceTable::news_of(Device& device, const Uevent& u) {
+    if (u.seqnum != 0 && u.seqnum < std::max(device.told_, u.synthetic ? device.seqnum_ : 0)) return device.kernel_block();
+    device.told_ = std::max(device.told_, u.seqnum);
+    return u.block;
 }
 
 Effect DeviceTable::apply_move(Device* device, const DeviceEvent& event, Time now, Changes& changes) {
     const Uevent& u = event.uevent;
     Device* old = known(u.devpath_old);
     // An earlier move to there, if it comes yet, leads to nobody.
-    if (!old) bury(std::string(u.devpath_old), u.seqnum);
+    if (!old) bury(std::string(u.devpath_old), u.seqnum), take_along(u, now, changes);
     if (!old && !device && event.standing.device) {
         device = &arrive(event, now, changes);
     } else if (!old && device) {
-        update(*device, u.block, event.standing, false, now, changes);
+        update(*device, news_of(*device, u), event.standing, false, now, changes);
     } else if (!old || old->seqnum_ > u.seqnum) {
         return Effect::Look;  // or something newer stands under the old path
     } else {
-        clear_below(u.devpath, *old, changes);
+        clear_below(u.devpath, *old, now, changes);
         move(*old, u.devpath, u.seqnum, now, changes);
-        update(*old, u.block, event.standing, false, now, changes);
+        update(*old, news_of(*old, u), event.standing, false, now, changes);
         device = old;
     }
     device->seqnum_ = device->event_seqnum_ = u.seqnum;
+    if (event.level() == Level::Ready) processed(*device, u, now, changes);
     return Effect::Taken;
 }
 
@@ -107,8 +130,9 @@ Device& DeviceTable::arrive(const DeviceEvent& event, Time now, Changes& changes
     set_attributes(device, event.standing.attributes, false);
     device.generation_ = event.standing.generation;
     device.born_ = u.seqnum;
-    device.in_doubt_ = event.standing.orphan;
-    set_ready(device, !awaits_udev_ || event.level() == Level::Ready);
+    // The kernel's own word comes in order: what became of it is said next.
+    device.in_doubt_ = event.standing.orphan || (!event.standing.exists && event.via == Transport::Udev);
+    set_ready(device, !awaits_udev_ || (event.level() == Level::Ready && is_done(u.block)));
     announce(device, now, changes);
     return device;
 }
@@ -118,49 +142,70 @@ void DeviceTable::apply(const LookedAt& look, Time now, Changes& changes) {
     reread_.clear();
     Device* device = known(look.devpath);
     if (look.found) {
-        if (device || !ended_since(look.devpath, look.seqnum)) add(*look.found, look.seqnum, now, changes);
+        if (!device && follow_move(*look.found, look.seqnum, now, changes)) device = known(look.devpath);
+        if (device || !ended_since(*look.found, look.seqnum, now)) add(*look.found, look.seqnum, false, now, changes);
     } else if (device && (look.seqnum == 0 || device->event_seqnum_ <= look.seqnum)) {
-        remove_tree(*device, look.seqnum, changes);
+        remove_tree(*device, look.seqnum, now, changes);
     }
     settle_lenient(now, changes);
 }
 
-// Who was removed, or moved away, after a look at sysfs began is not brought back by it.
-bool DeviceTable::ended_since(std::string_view devpath, uint64_t seqnum) const {
+// Who was removed, or moved away, after a look at sysfs began is not brought back by it. Nor is who was
+// removed before: the directory goes a moment after the kernel has said so.
+bool DeviceTable::went_since(std::string_view devpath, uint64_t seqnum) const {
     auto grave = tombstones_.find(devpath);
-    return seqnum != 0 && grave != tombstones_.end() && grave->second > seqnum;
+    return seqnum != 0 && grave != tombstones_.end() && grave->second.seqnum > seqnum;
+}
+
+bool DeviceTable::ended_since(const FoundDevice& found, uint64_t seqnum, Time now) {
+    if (went_since(found.devpath, seqnum)) return true;
+    auto grave = tombstones_.find(found.devpath);
+    uint64_t inode = found.standing.generation.inode;
+    if (grave == tombstones_.end() || inode == 0 || inode != grave->second.inode) return false;
+    if (now >= grave->second.at + kMoment) return false;
+    dying_.push_back(found.devpath);
+    return true;
+}
+
+// Whether a walk found nothing, or another device, where this one is known. What an event newer than the
+// walk brought is not the walk's to end.
+bool DeviceTable::is_another(const Device& device, const FoundDevice* found, uint64_t seqnum) {
+    if (!found) return device.seqnum_ <= seqnum;
+    return differs(device.generation_, found->standing.generation) && device.event_seqnum_ <= seqnum;
 }
 
 void DeviceTable::apply(const Snapshot& snapshot, Time now, Changes& changes) {
     removed_.clear();
     reread_.clear();
-    std::unordered_map<std::string_view, const FoundDevice*> there;
+    There there;
     for (const FoundDevice& found : snapshot.devices) there.emplace(found.devpath, &found);
+    follow_moves(snapshot, there, now, changes);
     std::set<Device*, ByPath> gone;
     for (auto& [devpath, device] : devices_) {
         auto it = there.find(devpath);
-        // What an event newer than the walk brought is not the walk's to end.
-        if (it == there.end() ? device->seqnum_ <= snapshot.seqnum
-                              : differs(device->generation_, it->second->standing.generation) &&
-                                    device->event_seqnum_ <= snapshot.seqnum)
-            gone.insert(device.get());
+        if (is_another(*device, it == there.end() ? nullptr : it->second, snapshot.seqnum)) gone.insert(device.get());
     }
-    for (auto it = gone.rbegin(); it != gone.rend(); ++it) remove(**it, 0, changes);
+    std::set<std::string> taken_over;
+    for (auto it = gone.rbegin(); it != gone.rend(); ++it) {
+        if (there.contains((*it)->devpath_)) taken_over.insert((*it)->devpath_);
+        remove(**it, 0, now, changes);
+    }
     walked_upto_ = std::max(walked_upto_, snapshot.seqnum);
     for (const FoundDevice& found : snapshot.devices) {
-        if (known(found.devpath) || !ended_since(found.devpath, snapshot.seqnum))
-            add(found, snapshot.seqnum, now, changes);
+        if (known(found.devpath) || !ended_since(found, snapshot.seqnum, now))
+            add(found, snapshot.seqnum, taken_over.contains(found.devpath), now, changes);
     }
     if (std::exchange(all_in_doubt_, false))
         for (auto& [devpath, device] : devices_) device->in_doubt_ = false;
     settle_lenient(now, changes);
 }
 
-void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, Time now, Changes& changes) {
+void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, bool succeeds, Time now, Changes& changes) {
     Device* device = known(found.devpath);
     bool newer = device && seqnum != 0 && device->event_seqnum_ > seqnum;  // an event knows better
     if (device && !newer && differs(device->generation_, found.standing.generation)) {
-        remove_tree(*device, seqnum, changes);
+        succeeds = true;
+        remove_tree(*device, seqnum, now, changes);
         device = nullptr;
     }
     if (device) {
@@ -183,6 +228,7 @@ void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, Time now, Chang
         set_attributes(*device, found.standing.attributes, false);
         device->generation_ = found.standing.generation;
         device->walked_ = true;
+        device->succeeds_ = succeeds;
         if (found.udev) set_udev_block(*device, *found.udev, none);
         set_ready(*device, !awaits_udev_ || (found.udev && is_done(*found.udev)));
         announce(*device, now, changes);
@@ -218,9 +264,14 @@ void DeviceTable::update(Device& device, Block block, const Standing& standing, 
     changed(device, new_block ? std::move(old) : device.block_, now, changes);
 }
 
-void DeviceTable::remove(Device& device, uint64_t seqnum, Changes& changes) {
+void DeviceTable::remove(Device& device, uint64_t announced, Time now, Changes& changes) {
     changes.push_back({DeviceChange::Kind::Removed, &device, "", {}, ""});
-    bury(device.devpath_, std::max(seqnum, device.seqnum_));
+    bury(device.devpath_, std::max(announced, device.seqnum_));
+    if (announced != 0) {
+        Grave& grave = tombstones_[device.devpath_];
+        grave.inode = device.generation_.inode;
+        grave.at = now;
+    }
     set_ready(device, true);  // it waits for nobody
     leave_classes(device);
     unlink(device);
@@ -231,13 +282,13 @@ void DeviceTable::remove(Device& device, uint64_t seqnum, Changes& changes) {
 
 // A directory goes with all that is below it. What an event newer than `seqnum` brought there stays; 0:
 // nothing does.
-void DeviceTable::remove_tree(Device& device, uint64_t seqnum, Changes& changes) {
+void DeviceTable::remove_tree(Device& device, uint64_t seqnum, Time now, Changes& changes) {
     std::string path = device.devpath_, below = path + "/";
     std::vector<Device*> gone{&device};
     for (auto it = by_path_.upper_bound(&device); it != by_path_.end() && (*it)->devpath_.starts_with(path); ++it)
         if ((*it)->devpath_.starts_with(below) && (seqnum == 0 || (*it)->event_seqnum_ <= seqnum))
             gone.push_back(*it);
-    for (auto it = gone.rbegin(); it != gone.rend(); ++it) remove(**it, 0, changes);
+    for (auto it = gone.rbegin(); it != gone.rend(); ++it) remove(**it, 0, now, changes);
 }
 
 // Taken: it is news. A device's own numbers decide; of a path without a device, those of who had it.
@@ -247,7 +298,7 @@ Effect DeviceTable::is_stale(const Uevent& u, const Device* device) const {
         return u.seqnum > device->event_seqnum_ && u.seqnum >= device->born_ ? Effect::Behind : Effect::Late;
     }
     auto it = tombstones_.find(u.devpath);
-    if (it != tombstones_.end() && u.seqnum <= it->second) return Effect::Late;
+    if (it != tombstones_.end() && u.seqnum <= it->second.seqnum) return Effect::Late;
     // Of these times no single device is remembered: the walk did not find it, or found another.
     bool long_ago = u.seqnum <= forgotten_upto_ || u.seqnum <= walked_upto_;
     return long_ago && u.action != Action::Remove ? Effect::Look : Effect::Taken;
@@ -255,13 +306,13 @@ Effect DeviceTable::is_stale(const Uevent& u, const Device* device) const {
 
 void DeviceTable::bury(const std::string& devpath, uint64_t seqnum) {
     if (seqnum == 0) return;
-    auto [it, is_new] = tombstones_.try_emplace(devpath, seqnum);
-    it->second = std::max(it->second, seqnum);
+    auto [it, is_new] = tombstones_.try_emplace(devpath);
+    it->second.seqnum = std::max(it->second.seqnum, seqnum);
     if (!is_new) return;
     buried_.push_back(devpath);
     if (buried_.size() <= kTombstones) return;
     auto oldest = tombstones_.find(buried_.front());
-    forgotten_upto_ = std::max(forgotten_upto_, oldest->second);
+    forgotten_upto_ = std::max(forgotten_upto_, oldest->second.seqnum);
     tombstones_.erase(oldest);
     buried_.pop_front();
 }

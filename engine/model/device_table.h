@@ -64,6 +64,9 @@ class DeviceTable {
     // asked anew.
     void doubt_all();
 
+    // What sysfs still had although its end was announced a moment ago: to be looked at once more.
+    std::vector<std::string> take_dying() { return std::exchange(dying_, {}); }
+
     const Device* find(std::string_view devpath) const;
     size_t size() const { return devices_.size(); }
     void each(const std::function<void(const Device&)>& visit) const;  // natural order of devpaths
@@ -90,9 +93,11 @@ class DeviceTable {
 
     Device* known(std::string_view devpath);
     Effect apply_synthetic(Device* device, const DeviceEvent& event, Time now, Changes& changes);
+    void apply_behind(Device& device, const DeviceEvent& event, Time now, Changes& changes);
     Effect apply_move(Device* device, const DeviceEvent& event, Time now, Changes& changes);
     Device& arrive(const DeviceEvent& event, Time now, Changes& changes);
     Effect is_stale(const Uevent& uevent, const Device* device) const;
+    static Block news_of(Device& device, const Uevent& uevent);
     bool set_kernel_block(Device& device, Block block, std::string& old);
     bool set_udev_block(Device& device, Block block, std::string& old);
     bool expect_attributes(Device& device, Time now);
@@ -101,22 +106,35 @@ class DeviceTable {
     void take_record(Device& device, Block record, Time now, Changes& changes);
     bool set_attributes(Device& device, const std::vector<Attribute>& read, bool last);
     void set_ready(Device& device, bool ready);
+    void take_word(Device& device, const Uevent& uevent, Time now, Changes& changes);
+    void processed(Device& device, const Uevent& uevent, Time now, Changes& changes);
     void make_ready(Device& device, Time now, Changes& changes);
     void settle_lenient(Time now, Changes& changes);
     void changed(Device& device, std::string old_block, Time now, Changes& changes);
-    void add(const FoundDevice& found, uint64_t seqnum, Time now, Changes& changes);
-    bool ended_since(std::string_view devpath, uint64_t seqnum) const;
+    using There = std::unordered_map<std::string_view, const FoundDevice*>;
+    static bool is_another(const Device& device, const FoundDevice* found, uint64_t seqnum);
+    void take_along(const Uevent& move, Time now, Changes& changes);
+    void follow_moves(const Snapshot& snapshot, const There& there, Time now, Changes& changes);
+    bool follow_move(const FoundDevice& found, uint64_t seqnum, Time now, Changes& changes);
+    // `succeeds`: another device had its path until now.
+    void add(const FoundDevice& found, uint64_t seqnum, bool succeeds, Time now, Changes& changes);
+    bool went_since(std::string_view devpath, uint64_t seqnum) const;
+    bool ended_since(const FoundDevice& found, uint64_t seqnum, Time now);
     Device& insert(std::string_view devpath, std::string_view subsystem, Time now);
     void announce(Device& device, Time now, Changes& changes);
-    void remove(Device& device, uint64_t seqnum, Changes& changes);
-    void remove_tree(Device& device, uint64_t seqnum, Changes& changes);
+    // `announced`: by an event, of that number.
+    void remove(Device& device, uint64_t announced, Time now, Changes& changes);
+    // With all that is below it, but for what an event newer than `seqnum` brought.
+    void remove_tree(Device& device, uint64_t seqnum, Time now, Changes& changes);
     // `differently`: something else of it is not as it was.
     void update(Device& device, std::string_view block, const Standing& standing, bool differently,
                 Time now, Changes& changes);
-    void clear_below(std::string_view devpath, const Device& except, Changes& changes);
+    std::vector<Device*> below(std::string_view devpath, const Device& except) const;
+    void clear_below(std::string_view devpath, const Device& except, Time now, Changes& changes);
     void move(Device& device, std::string_view to, uint64_t seqnum, Time now, Changes& changes);
     void rename_below(Device& device, const std::string& from, const std::string& to, uint64_t seqnum,
                       Time now, Changes& changes);
+    static void rename_block(Device& device);
     void link(Device& device);
     void unlink(Device& device);
     void classify(Device& device);
@@ -136,8 +154,14 @@ class DeviceTable {
     std::vector<const Device*> reread_;
     // Numbers of the removals of devices that are gone, so that an older event that comes late does
     // not bring one back. Bounded: the oldest are forgotten first.
-    std::unordered_map<std::string, uint64_t, Hash, std::equal_to<>> tombstones_;
+    struct Grave {
+        uint64_t seqnum = 0;
+        uint64_t inode = 0;  // of the directory, where the kernel has announced its end
+        Time at{};           // … and when
+    };
+    std::unordered_map<std::string, Grave, Hash, std::equal_to<>> tombstones_;
     std::deque<std::string> buried_;
+    std::vector<std::string> dying_;
     uint64_t forgotten_upto_ = 0;  // of the tombstones that were forgotten
     uint64_t walked_upto_ = 0;     // a walk began after this number was given out
     bool all_in_doubt_ = false;

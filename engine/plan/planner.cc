@@ -38,7 +38,7 @@ void Planner::mark_watchers(const DeviceChange& change) {
 }
 
 void Planner::devices_changed(const std::vector<DeviceChange>& changes, const DeviceEvent* event,
-                              Time now, Actions& actions) {
+                              bool repeated, Time now, Actions& actions) {
     for (const DeviceChange& change : changes) {
         mark_watchers(change);
         if (change.kind == DeviceChange::Kind::Added) settle_.device_came(now);
@@ -52,7 +52,7 @@ void Planner::devices_changed(const std::vector<DeviceChange>& changes, const De
     if (event) cause_.seqnum = event->uevent.seqnum;
     settle_.unready_since(world_.table.waiting().empty() ? std::nullopt
                                                          : std::optional(world_.table.waiting().rbegin()->first));
-    run_events(changes, event, now, actions);
+    run_events(changes, event, repeated, now, actions);
     drain(now, actions);
     cause_ = {};
 }

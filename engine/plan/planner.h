@@ -33,9 +33,10 @@ class Planner {
     void use(std::shared_ptr<const Configuration> configuration, Time now, Actions& actions,
              const SavedState* saved = nullptr);
 
-    // Devices changed; `event` is the one that did it, where there is one.
-    void devices_changed(const std::vector<DeviceChange>& changes, const DeviceEvent* event, Time now,
-                         Actions& actions);
+    // Devices changed; `event` is the one that did it, where there is one. `repeated`: the kernel's copy of it
+    // was taken in before.
+    void devices_changed(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated,
+                         Time now, Actions& actions);
     void fact_changed(const FactKey& fact, Time now, Actions& actions);
     // Between a walk and the events that waited meanwhile nothing is evaluated: the picture is of no
     // moment that ever was.
@@ -113,12 +114,12 @@ class Planner {
         Time at{};
     };
     using RunKey = std::pair<std::string, std::string>;  // devpath, unit
-    void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, Time now,
+    void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated, Time now,
                     Actions& actions);
     void run_event(const Device& device, DeviceRun run, bool wait_for_udev, Time now, Actions& actions);
     void run_or_keep(UnitIndex unit, const Device& device, DeviceRun run, bool wait_for_udev,
                      Time now, Actions& actions);
-    void run_processed(const Device& device, const Uevent& uevent, Time now, Actions& actions);
+    void run_processed(const Device& device, const Uevent& uevent, bool repeated, Time now, Actions& actions);
     bool run_now(const Managed& m, const Device& device, const DeviceRun& run, bool gone, Time now,
                  Actions& actions);
     void run_waiting(const Device& device, const std::function<bool(const DeviceRun&)>& may, bool gone,

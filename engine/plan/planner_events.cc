@@ -63,15 +63,14 @@ void Planner::moved_events(const DeviceChange& change, Actions& actions) {
     rename(ran_upto_);
 }
 
-void Planner::run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, Time now,
-                         Actions& actions) {
+void Planner::run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated,
+                         Time now, Actions& actions) {
     if (event_watchers_.empty()) return;
     bool udev = world_.table.awaits_udev();
-    for (const DeviceChange& change : changes)
-        if (!change.old_devpath.empty()) moved_events(change, actions);
     // Devices that came or went without an event of their own: found by a walk, or missed by one.
     for (const DeviceChange& change : changes) {
         const Device& d = *change.device;
+        if (!change.old_devpath.empty()) moved_events(change, actions);
         bool by_event = event && event->uevent.devpath == d.devpath();
         DeviceRun run{.action = "add", .block = d.block(), .at = now};
         if (change.kind == DeviceChange::Kind::Added && !(by_event && event->uevent.action == Action::Add))
@@ -93,15 +92,16 @@ void Planner::run_events(const std::vector<DeviceChange>& changes, const DeviceE
     for (const DeviceChange& change : changes)
         if (u.action == Action::Remove && change.device->devpath() == u.devpath) device = change.device;
     if (!device) return;
-    if (event->level() == Level::Ready) return run_processed(*device, u, now, actions);
+    bool gone = u.action == Action::Remove && !u.synthetic;
+    if (event->level() == Level::Ready && !gone) return run_processed(*device, u, repeated, now, actions);
     DeviceRun run{.action = std::string(u.action_word), .block = std::string(u.block), .seqnum = u.seqnum,
                   .synthetic = u.synthetic, .at = now};
     run_event(*device, std::move(run), udev && u.action != Action::Remove, now, actions);
 }
 
 // udev has processed this event, and with it all that came before it of this device. Who asked for
-// `seen`, or ran it when nobody knew of udev, has run it.
-void Planner::run_processed(const Device& device, const Uevent& u, Time now, Actions& actions) {
+// `seen`, or ran it when nobody knew of udev, has run it - if there was a copy of the kernel's.
+void Planner::run_processed(const Device& device, const Uevent& u, bool repeated, Time now, Actions& actions) {
     for (auto it = waiting_runs_.lower_bound({std::string(device.devpath()), ""});
          it != waiting_runs_.end() && it->first.first == device.devpath(); ++it)
         for (DeviceRun& run : it->second) {
@@ -114,7 +114,8 @@ void Planner::run_processed(const Device& device, const Uevent& u, Time now, Act
     event_watchers_.each_watching(device.classes(), device.name(), u.block, [&](UnitIndex index) {
         RunKey key{device.devpath(), units_[index].unit->name};
         uint64_t& upto = ran_upto_[key];
-        if (upto >= u.seqnum || units_[index].unit->each_event->devices.state == DeviceState::Seen) return;
+        bool by_seen = units_[index].unit->each_event->devices.state == DeviceState::Seen;
+        if (upto >= u.seqnum || (by_seen && repeated)) return;
         upto = u.seqnum;
         run_or_keep(index, device,
                     {.action = std::string(u.action_word), .block = std::string(u.block), .seqnum = u.seqnum,
@@ -216,8 +217,11 @@ std::vector<std::string> Planner::events_waiting_since(Time then) const {
 
 void Planner::give_up_udev(std::string_view devpath, Time now, Actions& actions) {
     std::set<std::string> devices;
-    for (const auto& [key, runs] : waiting_runs_)
-        if (devpath.empty() || key.first == devpath) devices.insert(key.first);
+    for (auto& [key, runs] : waiting_runs_) {
+        if (!devpath.empty() && key.first != devpath) continue;
+        devices.insert(key.first);
+        for (DeviceRun& run : runs) run.for_udev = false;  // it may still wait for attributes
+    }
     for (const std::string& path : devices)
         if (const Device* device = world_.table.find(path))
             run_waiting(*device, [](const DeviceRun&) { return true; }, false, now, actions);
