@@ -15,14 +15,17 @@ DeviceTableCheckpoint DeviceTable::checkpoint() const {
         todo.pop_back();
         todo.insert(todo.end(), d.children_.rbegin(), d.children_.rend());
         out.devices.push_back({d.devpath_, d.subsystem_, d.driver_, d.block_, d.kernel_bytes_, d.attributes_,
-                               d.generation_, d.seqnum_, d.event_seqnum_, d.born_, d.ready_seqnum_, d.since_, d.came_,
+                               d.generation_, d.seqnum_, d.event_seqnum_, d.told_, d.born_, d.ready_seqnum_, d.since_, d.came_,
                                d.expected_, d.ready_, d.lenient_, d.walked_, d.in_doubt_, d.rereading_,
-                               std::nullopt});
+                               d.succeeds_, std::nullopt});
         if (classes_->classify(d) == d.classes_) continue;
         auto& classes = out.devices.back().classes.emplace();
         for (const auto& m : d.classes_) classes.emplace_back(classes_->class_name(m.id), m.unsure);
     }
-    for (const std::string& devpath : buried_) out.graves.emplace_back(devpath, tombstones_.find(devpath)->second);
+    for (const std::string& devpath : buried_) {
+        const Grave& grave = tombstones_.find(devpath)->second;
+        out.graves.push_back({devpath, grave.seqnum, grave.inode, grave.at});
+    }
     out.forgotten_upto = forgotten_upto_;
     out.walked_upto = walked_upto_;
     out.all_in_doubt = all_in_doubt_;
@@ -41,6 +44,7 @@ void DeviceTable::restore(const DeviceTableCheckpoint& from) {
         d.generation_ = k.generation;
         d.seqnum_ = k.seqnum;
         d.event_seqnum_ = k.event_seqnum;
+        d.told_ = k.told;
         d.born_ = k.born;
         d.ready_seqnum_ = k.ready_seqnum;
         d.since_ = k.since;
@@ -48,6 +52,7 @@ void DeviceTable::restore(const DeviceTableCheckpoint& from) {
         d.walked_ = k.walked;
         d.in_doubt_ = k.in_doubt;
         d.rereading_ = k.rereading;
+        d.succeeds_ = k.succeeds;
         d.lenient_ = k.lenient;
         d.ready_ = k.ready;
         if (!d.ready_) waiting_.insert({d.came_, d.devpath_});
@@ -60,7 +65,11 @@ void DeviceTable::restore(const DeviceTableCheckpoint& from) {
             if (auto id = classes_->find(name)) d.classes_.push_back({*id, unsure});
         enter_classes(d);
     }
-    for (const auto& [devpath, seqnum] : from.graves) bury(devpath, seqnum);
+    for (const DeviceTableCheckpoint::Grave& grave : from.graves) {
+        bury(grave.devpath, grave.seqnum);
+        if (auto it = tombstones_.find(grave.devpath); it != tombstones_.end())
+            it->second = {grave.seqnum, grave.inode, grave.at};
+    }
     forgotten_upto_ = from.forgotten_upto;
     walked_upto_ = from.walked_upto;
     all_in_doubt_ = from.all_in_doubt;

@@ -17,14 +17,20 @@ struct DeviceTableCheckpoint {
         uint64_t kernel_bytes = 0;
         std::vector<Attribute> attributes;
         Generation generation;
-        uint64_t seqnum = 0, event_seqnum = 0, born = 0, ready_seqnum = 0;
+        uint64_t seqnum = 0, event_seqnum = 0, told = 0, born = 0, ready_seqnum = 0;
         Time since{}, came{}, expected{};
-        bool ready = true, lenient = false, walked = false, in_doubt = false, rereading = false;
+        bool ready = true, lenient = false, walked = false, in_doubt = false, rereading = false,
+             succeeds = false;
         // Where they are not what the classes say now: a parent went, and nobody has asked since.
         std::optional<std::vector<std::pair<std::string, bool>>> classes;  // name, unsure
     };
     std::vector<Known> devices;  // parents before their children, children in the order in which they are kept
-    std::vector<std::pair<std::string, uint64_t>> graves;  // in the order of burial
+    struct Grave {
+        std::string devpath;
+        uint64_t seqnum = 0, inode = 0;
+        Time at{};
+    };
+    std::vector<Grave> graves;  // in the order of burial
     uint64_t forgotten_upto = 0, walked_upto = 0;
     bool all_in_doubt = false, awaits_udev = false;
 };

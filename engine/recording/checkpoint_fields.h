@@ -16,6 +16,7 @@ template <class F>
 void fields(DeviceTableCheckpoint::Known& k, F&& f) {
     f("number", k.seqnum);
     f("event_number", k.event_seqnum);
+    f("told", k.told);
     f("born", k.born);
     f("ready_number", k.ready_seqnum);
     f("since", k.since);
@@ -26,6 +27,7 @@ void fields(DeviceTableCheckpoint::Known& k, F&& f) {
     f("walked", k.walked);
     f("in_doubt", k.in_doubt);
     f("rereading", k.rereading);
+    f("succeeds", k.succeeds);
 }
 
 template <class F>

@@ -87,8 +87,9 @@ void append_checkpoint(const Checkpoint& c, std::string& out) {
     for (const auto& [path, truth] : c.files)
         out += "known-file " + escaped_word(path) + " " + field_text(truth) + "\n";
     for (const auto& known : c.table.devices) append_known(known, out);
-    for (const auto& [devpath, seqnum] : c.table.graves)
-        out += "grave " + escaped_word(devpath) + " " + std::to_string(seqnum) + "\n";
+    for (const DeviceTableCheckpoint::Grave& grave : c.table.graves)
+        out += "grave " + escaped_word(grave.devpath) + " " + std::to_string(grave.seqnum) + " " +
+               std::to_string(grave.inode) + " " + field_text(grave.at) + "\n";
     for (const auto& due : c.late)
         out += "late " + escaped_word(due.devpath) + " " + seconds_text(due.at) + " " + seconds_text(due.delay) + "\n";
     for (const std::string& devpath : c.last_looks) out += "last-look " + escaped_word(devpath) + "\n";

@@ -2,7 +2,7 @@
 //
 //   checkpoint, history       what holds for all
 //   known DEVPATH             a device
-//   grave DEVPATH N           one that went, with the number of its removal
+//   grave DEVPATH N INODE T   one that went: the number of its removal, its directory, and when
 //   late, last-look           whose attributes, and udev's word, are waited for
 //   managed UNIT              a unit in force; `orphan UNIT` before it: its file, which is gone
 //   lane UNIT DEVPATH         runs of an each-event unit, and queued JOB below it; turn N: whose turn it is

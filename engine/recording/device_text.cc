@@ -121,6 +121,7 @@ std::optional<Error> TraceCursor::detail(const TraceLine& line, DeviceDetails& o
         out.standing_said = true;
         out.standing.exists = value->find("there") != value->npos;
         out.standing.device = value->find("device") != value->npos;
+        out.standing.bare = value->find("bare") != value->npos;
         out.standing.orphan = value->find("orphan") != value->npos;
     } else if (key == "driver") {
         out.standing.driver = *value;

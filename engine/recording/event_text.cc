@@ -38,9 +38,10 @@ void append_block(Block block, const std::string& usual, std::string& out) {
 }
 
 void append_standing(const Standing& s, const Standing& usual, std::string& out) {
-    if (s.exists != usual.exists || s.device != usual.device || s.orphan != usual.orphan)
+    if (s.exists != usual.exists || s.device != usual.device || s.bare != usual.bare ||
+        s.orphan != usual.orphan)
         append_detail("standing", std::string(s.exists ? "there" : "gone") + (s.device ? ",device" : "") +
-                                      (s.orphan ? ",orphan" : ""), out);
+                                      (s.bare ? ",bare" : "") + (s.orphan ? ",orphan" : ""), out);
     append_generation(s.generation, out);
     if (!s.driver.empty()) append_detail("driver", s.driver, out);
     append_attributes(s.attributes, out);

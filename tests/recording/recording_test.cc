@@ -51,7 +51,7 @@ std::vector<Event> all_events(std::string& message) {
               "\xff\n \\ "s + "\0SEQNUM=7\0"s;
     auto uevent = parse_uevent(message);
     REQUIRE_MESSAGE(uevent, uevent.error().what);
-    Standing standing{true, false, {1, 2, 3}, true, kHostile, {{"a=b " + kHostile, kHostile}, {"none", std::nullopt}, {"late", std::nullopt, true}}};
+    Standing standing{true, false, {1, 2, 3}, true, true, kHostile, {{"a=b " + kHostile, kHostile}, {"none", std::nullopt}, {"late", std::nullopt, true}}};
     FoundDevice found{"/devices/" + kHostile.substr(0, 3) + "x", "not its own", "SUBSYSTEM=own\0"s + "\0odd\0"s, standing, "a\0\0B=c \0"s};
     FoundDevice plain{"/devices/y", "input", "DEVPATH=/devices/y\0SUBSYSTEM=input\0"s, {.exists = true, .device = true}, std::nullopt};
     std::vector<Event> out{DeviceEvent{*uevent, standing, Transport::Kernel}, DeviceEvent{*uevent, {}, Transport::Udev},
@@ -167,6 +167,7 @@ TEST_SUITE("recording/text") {
         CHECK(after.standing.exists);
         CHECK_FALSE(after.standing.device);
         CHECK(after.standing.orphan);
+        CHECK(after.standing.bare);
         REQUIRE(after.standing.attributes.size() == 3);
         CHECK(after.standing.attributes[0].name == before.standing.attributes[0].name);
         CHECK(after.standing.attributes[0].text == kHostile);
