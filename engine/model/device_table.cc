@@ -1,18 +1,10 @@
-// See device_table.h. Classification and the devices' kinship are in device_kin.cc; what is known of a
-// device beyond its presence, and how surely, in device_known.cc.
+// See device_table.h. What is newer is decided in device_order.cc; classification and kinship are in
+// device_kin.cc; what is known of a device beyond its presence, and how surely, in device_known.cc.
 #include "engine/model/device_table.h"
 
 #include "conditions/text.h"
 
 namespace devmux {
-namespace {
-
-constexpr size_t kTombstones = 8192;
-
-// So long at most a directory stands after its end was announced.
-constexpr Duration kMoment = std::chrono::milliseconds(500);
-
-}  // namespace
 
 DeviceTable::DeviceTable(std::shared_ptr<const ClassSet> classes)
     : classes_(std::move(classes)), members_(classes_->classes().size()) {}
@@ -93,13 +85,6 @@ Effect DeviceTable::apply_synthetic(Device* device, const DeviceEvent& event, Ti
     return Effect::Taken;
 }
 
-// What an event says of its device's variables; of one that comes late, what is known already.
-Block DeviceTable::news_of(Device& device, const Uevent& u) {
-    if (u.seqnum != 0 && u.seqnum < std::max(device.told_, u.synthetic ? device.seqnum_ : 0)) return device.kernel_block();
-    device.told_ = std::max(device.told_, u.seqnum);
-    return u.block;
-}
-
 Effect DeviceTable::apply_move(Device* device, const DeviceEvent& event, Time now, Changes& changes) {
     const Uevent& u = event.uevent;
     Device* old = known(u.devpath_old);
@@ -155,23 +140,6 @@ void DeviceTable::apply(const LookedAt& look, Time now, Changes& changes) {
 bool DeviceTable::went_since(std::string_view devpath, uint64_t seqnum) const {
     auto grave = tombstones_.find(devpath);
     return seqnum != 0 && grave != tombstones_.end() && grave->second.seqnum > seqnum;
-}
-
-bool DeviceTable::ended_since(const FoundDevice& found, uint64_t seqnum, Time now) {
-    if (went_since(found.devpath, seqnum)) return true;
-    auto grave = tombstones_.find(found.devpath);
-    uint64_t inode = found.standing.generation.inode;
-    if (grave == tombstones_.end() || inode == 0 || inode != grave->second.inode) return false;
-    if (now >= grave->second.at + kMoment) return false;
-    dying_.push_back(found.devpath);
-    return true;
-}
-
-// Whether a walk found nothing, or another device, where this one is known. What an event newer than the
-// walk brought is not the walk's to end.
-bool DeviceTable::is_another(const Device& device, const FoundDevice* found, uint64_t seqnum) {
-    if (!found) return device.seqnum_ <= seqnum;
-    return differs(device.generation_, found->standing.generation) && device.event_seqnum_ <= seqnum;
 }
 
 void DeviceTable::apply(const Snapshot& snapshot, Time now, Changes& changes) {
@@ -280,41 +248,14 @@ void DeviceTable::remove(Device& device, uint64_t announced, Time now, Changes& 
     devices_.erase(it);
 }
 
-// A directory goes with all that is below it. What an event newer than `seqnum` brought there stays; 0:
+// A directory goes with all that is below it. What an event or a look newer than `seqnum` brought there stays; 0:
 // nothing does.
 void DeviceTable::remove_tree(Device& device, uint64_t seqnum, Time now, Changes& changes) {
     std::string path = device.devpath_, below = path + "/";
     std::vector<Device*> gone{&device};
     for (auto it = by_path_.upper_bound(&device); it != by_path_.end() && (*it)->devpath_.starts_with(path); ++it)
-        if ((*it)->devpath_.starts_with(below) && (seqnum == 0 || (*it)->event_seqnum_ <= seqnum))
-            gone.push_back(*it);
+        if ((*it)->devpath_.starts_with(below) && (seqnum == 0 || (*it)->seqnum_ <= seqnum)) gone.push_back(*it);
     for (auto it = gone.rbegin(); it != gone.rend(); ++it) remove(**it, 0, now, changes);
-}
-
-// Taken: it is news. A device's own numbers decide; of a path without a device, those of who had it.
-Effect DeviceTable::is_stale(const Uevent& u, const Device* device) const {
-    if (device) {
-        if (u.seqnum > device->seqnum_) return Effect::Taken;
-        return u.seqnum > device->event_seqnum_ && u.seqnum >= device->born_ ? Effect::Behind : Effect::Late;
-    }
-    auto it = tombstones_.find(u.devpath);
-    if (it != tombstones_.end() && u.seqnum <= it->second.seqnum) return Effect::Late;
-    // Of these times no single device is remembered: the walk did not find it, or found another.
-    bool long_ago = u.seqnum <= forgotten_upto_ || u.seqnum <= walked_upto_;
-    return long_ago && u.action != Action::Remove ? Effect::Look : Effect::Taken;
-}
-
-void DeviceTable::bury(const std::string& devpath, uint64_t seqnum) {
-    if (seqnum == 0) return;
-    auto [it, is_new] = tombstones_.try_emplace(devpath);
-    it->second.seqnum = std::max(it->second.seqnum, seqnum);
-    if (!is_new) return;
-    buried_.push_back(devpath);
-    if (buried_.size() <= kTombstones) return;
-    auto oldest = tombstones_.find(buried_.front());
-    forgotten_upto_ = std::max(forgotten_upto_, oldest->second.seqnum);
-    tombstones_.erase(oldest);
-    buried_.pop_front();
 }
 
 const Device* DeviceTable::find(std::string_view devpath) const {

@@ -71,6 +71,7 @@ void fields(EventRuns::Run& run, F&& f) {
     f("generation", run.generation);
     f("action", run.action);
     f("remembered", run.remembered);
+    f("devpath", run.devpath);  // where it is not the lane's
 }
 
 template <class F>
@@ -105,6 +106,7 @@ void fields(Checkpoint& c, F&& f) {
     f("held", c.planner.held);
     f("last_job", c.planner.last_job);
     f("runs_full", c.planner.runs.full);
+    f("runs_displaced", c.planner.runs.displaced);
 }
 
 }  // namespace devmux

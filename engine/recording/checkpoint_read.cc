@@ -174,7 +174,7 @@ std::optional<Error> CheckpointReader::of_events(const TraceLine& line, const Co
         if (!read_field(w[0], run.job)) return bad();
         if (auto error = fields(line, run, d)) return error;
         run.unit = unit_of(lane.unit, configuration);
-        run.devpath = lane.devpath;
+        if (run.devpath.empty()) run.devpath = lane.devpath;
         run.block = std::move(d.block);
         lane.waiting.push_back(std::move(run));
     } else if (word == "turn") {

@@ -54,6 +54,7 @@ void append_events(const PlannerCheckpoint& p, std::string& out) {
         fields(copy, FieldWriter(out));
         for (EventRuns::Run run : lane.waiting) {
             out += "queued " + std::to_string(run.job) + "\n";
+            if (run.devpath == lane.devpath) run.devpath.clear();
             fields(run, FieldWriter(out));
             append_variables(run.block, out);
         }

@@ -155,7 +155,8 @@ class RandomWorld {
         REQUIRE(uevent);
         Standing standing;
         if (auto it = there_.find(d); it != there_.end() && it->second.path == at)
-            standing = {.exists = true, .device = true, .generation = {.inode = it->second.inode}, .orphan = pick(9) == 0};
+            standing = {.exists = true, .device = true, .generation = {.inode = it->second.inode}, .bare = pick(30) == 0,
+                        .orphan = pick(9) == 0};
         feed(DeviceEvent{*uevent, standing, via});
     }
 

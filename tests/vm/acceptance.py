@@ -12,6 +12,7 @@ pulled.  The groups, a module of groups/ and one or more guests each:
     kinds    network interfaces, sound cards, processors; kill -9 during starts
     debian   a whole Debian, with udev: sysvinit and systemd
     udev     who is seen and who is ready, restarts of udevd, attributes that come late
+    record   a boot, recorded, and replayed on this machine
 
 The first three have no udev.  Init scripts are stubs that log how they were
 called.  Nothing passes or fails for the time it took, except by timeouts of
@@ -38,12 +39,12 @@ import time
 import traceback
 
 import vm
-from groups import debian, kinds, login, udev, walk
+from groups import debian, kinds, login, record, udev, walk
 from machine import SOURCE
 
 HERE = pathlib.Path(__file__).resolve().parent
 GROUPS = {"login": login.run, "walk": walk.run, "kinds": kinds.run, "debian": debian.run,
-          "udev": udev.run}
+          "udev": udev.run, "record": record.run}
 
 
 # ---- checks ----------------------------------------------------------------

@@ -109,10 +109,10 @@ class Machine:
     def log(self):
         return f"/var/log/devmuxd.{self.lives}"
 
-    def launch(self, then=""):
+    def launch(self, then="", args=""):
         """Starts the daemon, and runs shell text right behind it; $pid is the daemon, $log what it says."""
         self.lives += 1
-        self.must(f"log={self.log}; >$log; devmuxd </dev/null >$log 2>&1 & pid=$!\n{then}")
+        self.must(f"log={self.log}; >$log; devmuxd {args} </dev/null >$log 2>&1 & pid=$!\n{then}")
 
     def complete(self):
         """Waits until the daemon has seen all that was there before it."""
