@@ -109,7 +109,9 @@ void Engine::take(const DeviceEvent& event, Time now, Actions& actions) {
     changes_.clear();
     // udev's copy of what the kernel announced only says that udev is done.
     bool raises = event.level() == Level::Ready && announced;
-    switch (raises ? world_.table.raise(event, now, changes_) : world_.table.apply(event, now, changes_)) {
+    Effect effect = raises ? world_.table.raise(event, now, changes_) : world_.table.apply(event, now, changes_);
+    look_at_dying(actions);
+    switch (effect) {
         case Effect::Taken:
             if (!raises && is_overtaken(event)) look(u.devpath, kMoment, actions);
             break;
@@ -173,7 +175,7 @@ void Engine::take(const AttributesRead& read, Time now, Actions& actions) {
     const Device* device = world_.table.find(read.devpath);
     if (!device) return;
     changes_.clear();
-    world_.table.apply(read, !late_.may_come(*device, now), now, changes_);
+    world_.table.apply(read, late_.is_over(*device), now, changes_);
     devices_changed(nullptr, false, now, actions);
 }
 

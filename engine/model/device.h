@@ -58,6 +58,7 @@ class Device final : public DeviceFacts {
     uint64_t seqnum_ = 0;        // of the last event taken in; a snapshot's own for what it found
     uint64_t event_seqnum_ = 0;  // of the last event taken in
     uint64_t told_ = 0;          // of the last event whose variables were taken, synthetic ones included
+    uint64_t here_ = 0;          // of the event, or the look, since which it has this path
     uint64_t born_ = 0;          // of the event that announced it; a snapshot's own for what it found
     uint64_t ready_seqnum_ = 0;  // of udev's last
     Time since_{};

@@ -17,7 +17,7 @@ struct DeviceTableCheckpoint {
         uint64_t kernel_bytes = 0;
         std::vector<Attribute> attributes;
         Generation generation;
-        uint64_t seqnum = 0, event_seqnum = 0, told = 0, born = 0, ready_seqnum = 0;
+        uint64_t seqnum = 0, event_seqnum = 0, told = 0, here = 0, born = 0, ready_seqnum = 0;
         Time since{}, came{}, expected{};
         bool ready = true, lenient = false, walked = false, in_doubt = false, rereading = false,
              succeeds = false;

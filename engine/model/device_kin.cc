@@ -125,6 +125,7 @@ void DeviceTable::rename_below(Device& device, const std::string& from, const st
         bury(d->devpath_, seqnum);
         d->seqnum_ = std::max(d->seqnum_, seqnum);
         d->event_seqnum_ = std::max(d->event_seqnum_, seqnum);
+        d->here_ = std::max(d->here_, seqnum);
         if (!d->ready_) waiting_.erase({d->came_, d->devpath_});
         d->set_devpath(to + d->devpath_.substr(from.size()));
         rename_block(*d);

@@ -39,7 +39,8 @@ bool DeviceTable::ended_since(const FoundDevice& found, uint64_t seqnum, Time no
 // walk brought is not the walk's to end.
 bool DeviceTable::is_another(const Device& device, const FoundDevice* found, uint64_t seqnum) {
     if (!found) return device.seqnum_ <= seqnum;
-    return differs(device.generation_, found->standing.generation) && device.event_seqnum_ <= seqnum;
+    // An event since then may have been of the other one already.
+    return differs(device.generation_, found->standing.generation) && device.here_ <= seqnum;
 }
 
 // What an event says of its device's variables; of one that comes late, what is known already.

@@ -33,7 +33,8 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
     // The kernel's own word on who a walk has found comes before any on another that has the path since.
     bool own = device && device->walked_ && event.via == Transport::Kernel;
     if (device && !own && differs(device->generation_, event.standing.generation)) {
-        remove_tree(*device, u.seqnum, now, changes);  // its removal was lost, or is late: the path stands for another now
+        // Its removal was lost, or is late: the path stands for another now.
+        remove_tree(*device, u.seqnum, now, changes);
         device = nullptr;
     }
     if (!device) {
@@ -114,7 +115,7 @@ Device& DeviceTable::arrive(const DeviceEvent& event, Time now, Changes& changes
     set_kernel_block(device, u.block, none);
     set_attributes(device, event.standing.attributes, false);
     device.generation_ = event.standing.generation;
-    device.born_ = u.seqnum;
+    device.born_ = device.here_ = u.seqnum;
     // The kernel's own word comes in order: what became of it is said next.
     device.in_doubt_ = event.standing.orphan || (!event.standing.exists && event.via == Transport::Udev);
     set_ready(device, !awaits_udev_ || (event.level() == Level::Ready && is_done(u.block)));
@@ -171,7 +172,8 @@ void DeviceTable::apply(const Snapshot& snapshot, Time now, Changes& changes) {
 void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, bool succeeds, Time now, Changes& changes) {
     Device* device = known(found.devpath);
     bool newer = device && seqnum != 0 && device->event_seqnum_ > seqnum;  // an event knows better
-    if (device && !newer && differs(device->generation_, found.standing.generation)) {
+    bool replaced = device && (seqnum == 0 || device->here_ <= seqnum);
+    if (replaced && differs(device->generation_, found.standing.generation)) {
         succeeds = true;
         remove_tree(*device, seqnum, now, changes);
         device = nullptr;
@@ -196,6 +198,7 @@ void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, bool succeeds, 
         set_attributes(*device, found.standing.attributes, false);
         device->generation_ = found.standing.generation;
         device->walked_ = true;
+        device->here_ = seqnum;
         device->succeeds_ = succeeds;
         if (found.udev) set_udev_block(*device, *found.udev, none);
         set_ready(*device, !awaits_udev_ || (found.udev && is_done(*found.udev)));
@@ -255,7 +258,11 @@ void DeviceTable::remove_tree(Device& device, uint64_t seqnum, Time now, Changes
     std::vector<Device*> gone{&device};
     for (auto it = by_path_.upper_bound(&device); it != by_path_.end() && (*it)->devpath_.starts_with(path); ++it)
         if ((*it)->devpath_.starts_with(below) && (seqnum == 0 || (*it)->seqnum_ <= seqnum)) gone.push_back(*it);
-    for (auto it = gone.rbegin(); it != gone.rend(); ++it) remove(**it, 0, now, changes);
+    for (auto it = gone.rbegin(); it != gone.rend(); ++it) {
+        // Below its successor there may be one of that name already.
+        if (*it != &device) dying_.push_back((*it)->devpath_);
+        remove(**it, 0, now, changes);
+    }
 }
 
 const Device* DeviceTable::find(std::string_view devpath) const {

@@ -64,7 +64,8 @@ class DeviceTable {
     // asked anew.
     void doubt_all();
 
-    // What sysfs still had although its end was announced a moment ago: to be looked at once more.
+    // What is to be looked at once more: what sysfs still had although its end was announced a moment ago,
+    // and what was believed to go with what stood above it.
     std::vector<std::string> take_dying() { return std::exchange(dying_, {}); }
 
     const Device* find(std::string_view devpath) const;

@@ -7,9 +7,18 @@
 namespace devmux {
 
 void LateAttributes::await(const Device& device, Time now) {
-    if (delays_.contains(device.devpath())) return;
-    delays_.emplace(device.devpath(), times_.first);
+    Waiting& waiting = waiting_.try_emplace(std::string(device.devpath())).first->second;
+    if (waiting.delay != Duration{} && waiting.expected == device.expected()) return;
+    // Another had this path, or it had another driver: what was to come then is of no interest any more.
+    if (waiting.delay != Duration{})
+        std::erase_if(due_, [&](const auto& due) { return due.second == device.devpath(); });
+    waiting = {times_.first, device.expected(), false};
     due_.emplace(now + times_.first, device.devpath());
+}
+
+bool LateAttributes::is_over(const Device& device) const {
+    auto it = waiting_.find(device.devpath());
+    return it != waiting_.end() && it->second.expected == device.expected() && it->second.last;
 }
 
 void LateAttributes::wake(Time now) {
@@ -23,19 +32,20 @@ std::vector<const Device*> LateAttributes::due(const DeviceTable& table, Time no
     while (!due_.empty() && due_.begin()->first <= now) {
         std::string devpath = std::move(due_.begin()->second);
         due_.erase(due_.begin());
-        auto delay = delays_.find(devpath);
+        auto waiting = waiting_.find(devpath);
         const Device* device = table.find(devpath);
         if (!device || !device->awaits_attributes()) {
-            delays_.erase(delay);
+            waiting_.erase(waiting);
             continue;
         }
         out.push_back(device);
         // The last look is made when the time is over: after it, what is missing does not exist.
         Time end = device->expected() + times_.window;
-        Time next = now + delay->second;
+        Time next = now + waiting->second.delay;
+        waiting->second.last = now >= end;
         if (now >= end) next = now + times_.afterwards;
         else if (next > end) next = end;
-        delay->second = std::min(2 * delay->second, times_.longest);
+        waiting->second.delay = std::min(2 * waiting->second.delay, times_.longest);
         due_.emplace(next, std::move(devpath));
     }
     return out;

@@ -23,8 +23,9 @@ class LateAttributes {
     explicit LateAttributes(Times times) : times_(times) {}
     LateAttributes() : LateAttributes(Times{}) {}
 
-    // Whether a file that is missing now may still come.
-    bool may_come(const Device& device, Time now) const { return now < device.expected() + times_.window; }
+    // Whether the device was asked for the last time: what is missing now does not exist. An answer may
+    // have been under way for longer than the window; what it did not see then may be there since.
+    bool is_over(const Device& device) const;
     // The device has an attribute that is awaited. Nothing new if it is known to.
     void await(const Device& device, Time now);
     // A module or a driver came: what is awaited may be there now.
@@ -45,8 +46,13 @@ class LateAttributes {
 
   private:
     Times times_;
-    std::map<std::string, Duration, std::less<>> delays_;  // of each device: before the next look
-    std::multimap<Time, std::string> due_;                 // each once
+    struct Waiting {
+        Duration delay{};   // before the next look
+        Time expected{};    // of which device under this path, and which driver
+        bool last = false;  // the last look was asked for
+    };
+    std::map<std::string, Waiting, std::less<>> waiting_;
+    std::multimap<Time, std::string> due_;  // each once
 };
 
 }  // namespace devmux

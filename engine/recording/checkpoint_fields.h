@@ -17,6 +17,7 @@ void fields(DeviceTableCheckpoint::Known& k, F&& f) {
     f("number", k.seqnum);
     f("event_number", k.event_seqnum);
     f("told", k.told);
+    f("here", k.here);
     f("born", k.born);
     f("ready_number", k.ready_seqnum);
     f("since", k.since);

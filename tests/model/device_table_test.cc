@@ -157,6 +157,23 @@ TEST_SUITE("model/device_table") {
         CHECK(t.known().empty());
     }
 
+    TEST_CASE("an event since a walk began may have been of the one that the walk has found") {
+        Table t;
+        t.say({"add", "/devices/a", 5, 1});
+        t.say({"change", "/devices/a", 11});  // its removal and the other's arrival were lost
+        t.walk(10, {{"/devices/a", 2}});
+        CHECK(t.inode("/devices/a") == 2);
+        // Who got there since stays.
+        t.say({"remove", "/devices/a", 12});
+        t.say({"add", "/devices/a", 13, 3});
+        t.walk(11, {{"/devices/a", 2}});
+        CHECK(t.inode("/devices/a") == 3);
+        t.say({"move", "/devices/b", 15, 3, Transport::Kernel, "/devices/a"});
+        t.walk(14, {{"/devices/a", 3}, {"/devices/b", 4}});
+        CHECK(t.known() == "b");
+        CHECK(t.inode("/devices/b") == 3);
+    }
+
     TEST_CASE("the kernel's announcement of who a walk has found is not of who has the path since") {
         Table t;
         t.walk(10, {{"/devices/a", 1}});

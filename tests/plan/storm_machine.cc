@@ -307,7 +307,7 @@ void Machine::lose_silently(int number) {
     switch (pick(5)) {
         case 0: exchange(number); break;
         case 1: change(number); break;
-        case 3: if (sysfs.contains(path_of(kDevices))) { rename(0); break; } [[fallthrough]];
+        case 3: if (shape.netlink && sysfs.contains(path_of(kDevices))) { rename(0); break; } [[fallthrough]];
         default: plug(number); break;
     }
     finish_all();

@@ -36,7 +36,7 @@ struct Storm {
         s.netlink = !chance(15);
         s.helper = !s.netlink || chance(50);
         s.udevd = chance(30) ? Machine::Udevd::Absent : chance(10) ? Machine::Udevd::Down : Machine::Udevd::Running;
-        s.renames = chance(50);
+        s.renames = s.netlink && chance(50);
         s.calm = chance(30);
         s.misnumbers = !s.calm && chance(20);
         s.remembers = chance(50);
@@ -54,6 +54,8 @@ struct Storm {
         daemon.observer = std::move(observer);
         may = {machine.chance(60), machine.chance(60), machine.chance(40), machine.chance(25),
                machine.chance(40), machine.chance(25), machine.chance(30), machine.chance(30)};
+        // What a stop that never came to run leaves behind is stopped again.
+        if (may.crash || may.reload) daemon.needs_presence.erase("held");
         if (machine.shape.calm) may.lose = may.sleep = may.kill_udevd = may.crash = false;
         // What a lack of devices cannot do, while nobody knows who is there.
         daemon.needs_presence = {"both", "two", "chain", "seen", "held", "lingers", "quick", "left", "zero", "bound"};
@@ -75,7 +77,7 @@ struct Storm {
             case 1: case 2: machine.exchange(d); break;
             case 3: case 4: machine.plug_hub(machine.pick(2)); break;
             case 5: case 6: if (may.move && machine.shape.netlink && machine.shape.calm) machine.move_hub(machine.pick(2)); break;
-            case 7: case 8: if (may.move) machine.rename(machine.pick(2)); break;
+            case 7: case 8: if (may.move && machine.shape.netlink) machine.rename(machine.pick(2)); break;
             case 9: case 10: case 11: machine.change(d); break;
             case 12: case 13: machine.bind(d); break;
             case 14: case 15: if (may.trigger) machine.trigger(d); break;
