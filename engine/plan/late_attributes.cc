@@ -53,13 +53,16 @@ std::vector<const Device*> LateAttributes::due(const DeviceTable& table, Time no
 
 std::vector<LateAttributes::Due> LateAttributes::checkpoint() const {
     std::vector<Due> out;
-    for (const auto& [at, devpath] : due_) out.push_back({at, devpath, delays_.find(devpath)->second});
+    for (const auto& [at, devpath] : due_) {
+        const Waiting& waiting = waiting_.find(devpath)->second;
+        out.push_back({at, devpath, waiting.delay, waiting.expected, waiting.last});
+    }
     return out;
 }
 
 void LateAttributes::restore(const std::vector<Due>& from) {
     for (const Due& due : from)
-        if (delays_.emplace(due.devpath, due.delay).second) due_.emplace(due.at, due.devpath);
+        if (waiting_.try_emplace(due.devpath, Waiting{due.delay, due.expected, due.last}).second) due_.emplace(due.at, due.devpath);
 }
 
 }  // namespace devmux

@@ -40,6 +40,8 @@ class LateAttributes {
         Time at{};
         std::string devpath;
         Duration delay{};
+        Time expected{};
+        bool last = false;
     };
     std::vector<Due> checkpoint() const;
     void restore(const std::vector<Due>& from);

@@ -241,18 +241,18 @@ std::optional<Error> CheckpointReader::read(const TraceLine& line, const Configu
         return std::nullopt;
     }
     if (word == "known-file" || word == "grave" || word == "late" || word == "last-look") {
-        if (auto error = words(line, word == "grave" ? 4 : word == "late" ? 3 : word == "last-look" ? 1 : 2, w))
+        if (auto error = words(line, word == "grave" ? 4 : word == "late" ? 5 : word == "last-look" ? 1 : 2, w))
             return error;
         DeviceTableCheckpoint::Grave grave{w[0]};
         Truth truth{};
-        LateAttributes::Due due{{}, w[0], {}};
+        LateAttributes::Due due{{}, w[0], {}, {}, w.size() == 5 && w[4] == "last"};
         if (word == "last-look") out_.last_looks.insert(w[0]);
         else if (word == "grave" && read_field(w[1], grave.seqnum) && read_field(w[2], grave.inode) &&
                  read_field(w[3], grave.at))
             out_.table.graves.push_back(grave);
         else if (word == "known-file" && read_field(w[1], truth)) out_.files[w[0]] = truth;
         else if (word == "late" && read_field(w[1], due.at) && read_field(w[2], due.delay) && due.delay > Duration{} &&
-                 due.delay < std::chrono::hours(24) && due.at != kNever)
+                 due.delay < std::chrono::hours(24) && due.at != kNever && read_field(w[3], due.expected))
             out_.late.push_back(due);
         else return cursor_.wrong(line, "expected other words behind " + quoted(word));
         return std::nullopt;

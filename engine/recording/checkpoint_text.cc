@@ -92,7 +92,8 @@ void append_checkpoint(const Checkpoint& c, std::string& out) {
         out += "grave " + escaped_word(grave.devpath) + " " + std::to_string(grave.seqnum) + " " +
                std::to_string(grave.inode) + " " + field_text(grave.at) + "\n";
     for (const auto& due : c.late)
-        out += "late " + escaped_word(due.devpath) + " " + seconds_text(due.at) + " " + seconds_text(due.delay) + "\n";
+        out += "late " + escaped_word(due.devpath) + " " + seconds_text(due.at) + " " + seconds_text(due.delay) + " " +
+               seconds_text(due.expected) + " " + (due.last ? "last" : "more") + "\n";
     for (const std::string& devpath : c.last_looks) out += "last-look " + escaped_word(devpath) + "\n";
     for (const Managed& m : c.planner.units) append_managed(m, out);
     if (!c.planner.queue.empty()) {
