@@ -169,11 +169,12 @@ class Player {
 
     MaybeError job(const Line& line) {
         std::vector<std::string_view> w = words_of(line.rest());
-        auto number = w.size() == 3 ? number_of(w[2]) : std::nullopt;
+        bool numbered = w.size() == 3 && number_of(w[2]).has_value();
+        int number = numbered ? static_cast<int>(number_of(w[2]).value_or(0)) : 0;
         JobEnded how;
         if (w.size() == 2 && w[1] == "ok") how.code = 0;
-        else if (number && w[1] == "exit") how.code = static_cast<int>(*number);
-        else if (number && w[1] == "signal") how.signal = static_cast<int>(*number);
+        else if (numbered && w[1] == "exit") how.code = number;
+        else if (numbered && w[1] == "signal") how.signal = number;
         else if (w.size() != 2 || w[1] != "unseen")
             return wrong(line, "expected \"job UNIT ok\", exit N, signal N or unseen");
         if (!simulation_->end_job(std::string(w[0]), how))
