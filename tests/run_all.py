@@ -32,7 +32,8 @@ def count(good, bad):
 
 
 def build(folder, *options, compiler=None):
-    env = dict(os.environ, **({"CXX": compiler} if compiler else {}))
+    # The one C program is built by the C compiler of the same family: its fuzzer needs that.
+    env = dict(os.environ, **({"CXX": compiler, "CC": compiler.removesuffix("++")} if compiler else {}))
     if not (ROOT / folder / "build.ninja").exists():
         code, out = run(f"configure {folder}", ["meson", "setup", folder, *options], env=env)
         if code:
