@@ -35,6 +35,9 @@ bool DeviceTable::ended_since(const FoundDevice& found, uint64_t seqnum, Time no
     return true;
 }
 
+// What was said of this path since it came there may have been of its successor.
+void DeviceTable::make_way(Device& device) { device.seqnum_ = std::min(device.seqnum_, device.here_); }
+
 // Whether a walk found nothing, or another device, where this one is known. What an event newer than the
 // walk brought is not the walk's to end.
 bool DeviceTable::is_another(const Device& device, const FoundDevice* found, uint64_t seqnum) {

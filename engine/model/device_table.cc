@@ -156,7 +156,7 @@ void DeviceTable::apply(const Snapshot& snapshot, Time now, Changes& changes) {
     }
     std::set<std::string> taken_over;
     for (auto it = gone.rbegin(); it != gone.rend(); ++it) {
-        if (there.contains((*it)->devpath_)) taken_over.insert((*it)->devpath_);
+        if (there.contains((*it)->devpath_)) taken_over.insert((*it)->devpath_), make_way(**it);
         remove(**it, 0, now, changes);
     }
     walked_upto_ = std::max(walked_upto_, snapshot.seqnum);
@@ -175,6 +175,7 @@ void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, bool succeeds, 
     bool replaced = device && (seqnum == 0 || device->here_ <= seqnum);
     if (replaced && differs(device->generation_, found.standing.generation)) {
         succeeds = true;
+        make_way(*device);
         remove_tree(*device, seqnum, now, changes);
         device = nullptr;
     }

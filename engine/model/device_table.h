@@ -113,6 +113,7 @@ class DeviceTable {
     void settle_lenient(Time now, Changes& changes);
     void changed(Device& device, std::string old_block, Time now, Changes& changes);
     using There = std::unordered_map<std::string_view, const FoundDevice*>;
+    static void make_way(Device& device);
     static bool is_another(const Device& device, const FoundDevice* found, uint64_t seqnum);
     void take_along(const Uevent& move, Time now, Changes& changes);
     void follow_moves(const Snapshot& snapshot, const There& there, Time now, Changes& changes);

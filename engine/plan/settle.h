@@ -3,6 +3,7 @@
 // reached it holds for this boot. A `change` does not count: some devices never stop changing.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "conditions/duration.h"

@@ -3,6 +3,7 @@
 // and 10 s after the device came it has had its time.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "conditions/duration.h"

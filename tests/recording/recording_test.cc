@@ -193,7 +193,7 @@ TEST_SUITE("recording/text") {
         for (const auto& [name, unit] : c.units) {
             Unit same = *back->units.at(name);
             same.file = unit->file;
-            CHECK_MESSAGE(same_text(same, *unit), name);
+            CHECK_MESSAGE(same_text(same, *unit), unit->name);
         }
         REQUIRE(back->classes->classes().size() == c.classes->classes().size());
         for (size_t i = 0; i < c.classes->classes().size(); ++i)
