@@ -190,10 +190,11 @@ TEST_SUITE("recording/text") {
         }
         auto back = reader.finish();
         REQUIRE(back->units.size() == c.units.size());
-        for (const auto& [name, unit] : c.units) {
-            Unit same = *back->units.at(name);
-            same.file = unit->file;
-            CHECK_MESSAGE(same_text(same, *unit), unit->name);
+        for (const auto& entry : c.units) {
+            const Unit& unit = *entry.second;
+            Unit same = *back->units.at(entry.first);
+            same.file = unit.file;
+            CHECK_MESSAGE(same_text(same, unit), unit.name);
         }
         REQUIRE(back->classes->classes().size() == c.classes->classes().size());
         for (size_t i = 0; i < c.classes->classes().size(); ++i)
