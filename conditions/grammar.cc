@@ -238,7 +238,7 @@ class Grammar {
             std::string_view part = pattern.substr(0, space);
             pattern.remove_prefix(std::min(space + 1, pattern.size()));
             if (part == "[=") {
-                if (cursor.accept("=")) key.name += "=" + argument(cursor, "WORD");
+                if (cursor.accept("=")) key.name += "=" + value(cursor);
                 return true;
             }
             if (part == "PATH" || part == "WORD" || part == "NAME") {
@@ -246,6 +246,8 @@ class Grammar {
                 key.name = argument(cursor, part);
                 if (part == "PATH" && !key.name.starts_with('/'))
                     cursor.fail_at(token, "expected an absolute path, found " + described(token));
+                if (part == "WORD" && key.name.starts_with('='))
+                    cursor.fail_at(token, "expected the name of an argument, found " + described(token));
                 continue;
             }
             cursor.skip_noise();  // "unit gdm is active"
@@ -263,6 +265,11 @@ class Grammar {
         if (token.kind == Token::Kind::Punctuation || token.text.empty())
             cursor.fail_at(token, std::string("expected ") + what + ", found " + described(token));
         return token.text;
+    }
+
+    // "console=" gives an argument, and nothing as its value.
+    static std::string value(Cursor& cursor) {
+        return cursor.peek().kind == Token::Kind::String ? cursor.take().text : argument(cursor, "WORD");
     }
 
     Cursor& cursor_;

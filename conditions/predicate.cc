@@ -98,9 +98,7 @@ std::string field_name(const Predicate& p) {
         case Field::Bound: return prefix + "bound";
         case Field::Property: break;
     }
-    bool plain = !p.key.empty();
-    for (char c : p.key) plain &= (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-    return prefix + (plain ? p.key : "property." + p.key);
+    return prefix + (stands_bare(p.key) ? p.key : "property." + p.key);
 }
 
 constexpr std::string_view operator_text(Operator op) {

@@ -40,6 +40,10 @@ Truth matches(const Predicate& predicate, const DeviceFacts& device);
 // Text that the grammar reads back to the same tree; empty for Always.
 std::string to_string(const Predicate& predicate);
 
+// Whether the grammar reads the name of a property for one without "property." before it: `NAME` is the
+// device's name, and not the property of that name.
+bool stands_bare(std::string_view property);
+
 // What was seen of the device instead of what the predicate asked, for people: `driver is "e1000"`.
 std::string seen_by(const Predicate& predicate, const DeviceFacts& device);
 

@@ -157,6 +157,11 @@ Predicate read_negated(Cursor& cursor) {
 
 }  // namespace
 
+bool stands_bare(std::string_view property) {
+    auto named = [&](const NamedField& field) { return field.name == lower(property); };
+    return is_property(property) && lower(property) != "not" && std::ranges::none_of(kFields, named);
+}
+
 Predicate read_predicate(Cursor& cursor) {
     std::vector<Predicate> any;
     do {

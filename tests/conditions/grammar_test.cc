@@ -55,6 +55,10 @@ TEST_SUITE("conditions/grammar") {
                  {"disk[parent.usb.attr.product ~ \"*Logi*\"]", "disk[parent.usb.attr.product ~ \"*Logi*\"]"},
                  {"disk[ID_BUS == usb]", "disk[ID_BUS = \"usb\"]"},
                  {"disk[property.lower !~ x]", "disk[property.lower !~ \"x\"]"},
+                 // Properties that are called like something else in the language.
+                 {"disk[property.NAME = x and name = y]", "disk[property.NAME = \"x\" and name = \"y\"]"},
+                 {"disk[property.VIRTUAL = 1 or property.NOT = 2]", "disk[property.VIRTUAL = \"1\" or property.NOT = \"2\"]"},
+                 {"disk[property.BUS = usb]", "disk[BUS = \"usb\"]"},
                  {"mouse[KEY has BTN_LEFT]", "mouse[KEY has BTN_LEFT]"},
                  {"cpu[attr.online = 1 default 1]", "cpu[attr.online = \"1\" default \"1\"]"},
                  {"disk[name = 'a\"b\\\\c']", "disk[name = \"a\\\"b\\\\c\"]"},
@@ -65,6 +69,7 @@ TEST_SUITE("conditions/grammar") {
                  {"kernel argument nomodeset", "kernel argument nomodeset"},
                  {"kernel argument root=/dev/nfs", "kernel argument root = \"/dev/nfs\""},
                  {"kernel argument a = b", "kernel argument a = b"},
+                 {"kernel argument 'console='", "kernel argument console = \"\""},
                  {"unit gdm active or unit \"x y\" failed", "unit gdm active or unit \"x y\" failed"},
                  {"unit gdm is done", "unit gdm done"},
              }) {
@@ -120,6 +125,7 @@ TEST_SUITE("conditions/grammar") {
                  {"file /x is there", 11, "expected \"exists\"", ""},
                  {"unit gdm runs", 0, "unit NAME active", ""},
                  {"kernel nomodeset", 7, "expected \"argument\"", ""},
+                 {"kernel argument '=x'", 16, "expected the name of an argument", ""},
                  {"exactly 100001 disk", 8, "that many", ""},
              }) {
             CAPTURE(w.text);
