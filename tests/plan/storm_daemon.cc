@@ -62,9 +62,6 @@ void Daemon::crash(bool unmarked) {
         }
         jobs_.erase(jobs_.begin());
     }
-    engine_->world().table.each([&](const Device& d) {
-        if (d.generation().inode == 0) unsure.insert(std::string(d.devpath()));
-    });
     engine_.reset();
     wanted_.clear();
     for (Socket* socket : {&machine_.kernel, &machine_.udev}) *socket = {};

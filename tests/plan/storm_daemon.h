@@ -70,9 +70,6 @@ class Daemon {
     // Units that a thing not known can only keep from starting, or from stopping.
     std::set<std::string> needs_presence, needs_absence;
     std::string fault;
-    // Whose directory had gone when they were announced, when the engine was killed: the next one cannot tell
-    // them from others under that path.
-    std::set<std::string> unsure;
     bool jobs_end_at_once = false;
     int life() const { return life_; }
 
@@ -96,7 +93,6 @@ class Daemon {
     bool read_on(Reading& reading);
     void finish(Reading reading);
     void emptied(Transport via);
-    void may_be_complete();
     void feed_one(const Event& event);
     void check_decisions();
     void wrong(const std::string& what);
@@ -111,7 +107,6 @@ class Daemon {
     ReadQueue queue_{65536};
     std::vector<Reading> readings_;
     std::multimap<Time, std::string> looks_;
-    std::multimap<Time, Message> arrived_;
     std::set<Transport> behind_;
     UdevPresence presence_ = UdevPresence::Absent;
     bool walked_ = false, owed_ = false, walking_ = false;

@@ -54,11 +54,11 @@ struct Storm {
         daemon.observer = std::move(observer);
         may = {machine.chance(60), machine.chance(60), machine.chance(40), machine.chance(25),
                machine.chance(40), machine.chance(25), machine.chance(30), machine.chance(30)};
-        // What a stop that never came to run leaves behind is stopped again.
-        if (may.crash || may.reload) daemon.needs_presence.erase("held");
         if (machine.shape.calm) may.lose = may.sleep = may.kill_udevd = may.crash = false;
         // What a lack of devices cannot do, while nobody knows who is there.
         daemon.needs_presence = {"both", "two", "chain", "seen", "held", "lingers", "quick", "left", "zero", "bound"};
+        // What a stop that never came to run leaves behind is stopped again.
+        if (may.crash || may.reload) daemon.needs_presence.erase("held");
         daemon.needs_absence = {"none"};
         for (int i = machine.pick(8); i > 0; --i) machine.plug(machine.pick(8));
         machine.finish_all();
