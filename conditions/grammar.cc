@@ -5,7 +5,7 @@
 // presence   = [ "first" | "any" ] CLASS [ "[" predicate "]" ] [ state ] [ "only" ]
 // quantity   = ( "at least" | "at most" | "exactly" ) N CLASS [ "[" predicate "]" ] [ state ]
 //            | "all" CLASS [ "[" predicate "]" ] ( state | "have" "[" predicate "]" )
-// fact       = a row of terms.cc
+// fact       = fact_grammar.cc
 #include "conditions/grammar.h"
 
 #include <algorithm>
@@ -104,7 +104,10 @@ class Grammar {
         if (cursor_.is("it"))
             cursor_.fail("\"it\" is the device of an instance, and this unit has no for-each");
         Condition c;
-        if (fact(c)) return c;
+        if (read_fact(cursor_, c.fact)) {
+            c.kind = Kind::Fact;
+            return c;
+        }
         c.kind = Kind::Device;
         device(c);
         return c;
@@ -204,72 +207,6 @@ class Grammar {
         for (const StateTerm& state : state_terms())
             if (cursor_.accept(state.word)) return t.state = state.state, true;
         return false;
-    }
-
-    // A row of the fact table, by its first word; false where no row begins so.
-    bool fact(Condition& c) {
-        if (cursor_.peek().kind != Token::Kind::Word) return false;
-        std::string first = cursor_.peek().low;
-        const Token start = cursor_.peek();
-        size_t rows = 0, begin = 0;
-        std::span<const FactTerm> table = fact_terms();
-        for (size_t i = 0; i < table.size(); ++i)
-            if (table[i].pattern.substr(0, table[i].pattern.find(' ')) == first)
-                if (rows++ == 0) begin = i;
-        if (rows == 0) return false;
-        c.kind = Kind::Fact;
-        std::vector<std::string> ends;
-        for (const FactTerm& row : table.subspan(begin, rows)) {
-            Cursor attempt = cursor_;
-            if (read_fact(attempt, row, c.fact, rows == 1)) return cursor_ = attempt, true;
-            ends.emplace_back(row.pattern);
-        }
-        std::string all;
-        for (const std::string& end : ends) all += (all.empty() ? "" : ", ") + quoted(end);
-        cursor_.fail_at(start, "expected one of " + all);
-    }
-
-    // `only_row`: a mismatch is this row's error; otherwise the next row is tried.
-    bool read_fact(Cursor& cursor, const FactTerm& row, FactKey& key, bool only_row) {
-        key = {row.kind, ""};
-        std::string_view pattern = row.pattern;
-        while (!pattern.empty()) {
-            size_t space = std::min(pattern.find(' '), pattern.size());
-            std::string_view part = pattern.substr(0, space);
-            pattern.remove_prefix(std::min(space + 1, pattern.size()));
-            if (part == "[=") {
-                if (cursor.accept("=")) key.name += "=" + value(cursor);
-                return true;
-            }
-            if (part == "PATH" || part == "WORD" || part == "NAME") {
-                Token token = cursor.peek();
-                key.name = argument(cursor, part);
-                if (part == "PATH" && !key.name.starts_with('/'))
-                    cursor.fail_at(token, "expected an absolute path, found " + described(token));
-                if (part == "WORD" && key.name.starts_with('='))
-                    cursor.fail_at(token, "expected the name of an argument, found " + described(token));
-                continue;
-            }
-            cursor.skip_noise();  // "unit gdm is active"
-            if (cursor.accept(part)) continue;
-            if (!only_row) return false;
-            cursor.fail("expected " + quoted(part) + " of " + quoted(row.pattern) + ", found " +
-                        described(cursor.peek()));
-        }
-        return true;
-    }
-
-    static std::string argument(Cursor& cursor, std::string_view part) {
-        Token token = cursor.take();
-        const char* what = part == "PATH" ? "an absolute path" : part == "NAME" ? "a unit's name" : "a word";
-        if (token.kind == Token::Kind::Punctuation || token.text.empty())
-            cursor.fail_at(token, std::string("expected ") + what + ", found " + described(token));
-        return token.text;
-    }
-
-    // "console=" gives an argument, and nothing as its value.
-    static std::string value(Cursor& cursor) {
-        return cursor.peek().kind == Token::Kind::String ? cursor.take().text : argument(cursor, "WORD");
     }
 
     Cursor& cursor_;

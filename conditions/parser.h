@@ -1,5 +1,5 @@
-// What the two halves of the grammar share: a cursor over tokens that fails with a place.
-// Private to grammar.cc and predicate_grammar.cc.
+// What the parts of the grammar share: a cursor over tokens that fails with a place.
+// Private to grammar.cc, fact_grammar.cc and predicate_grammar.cc.
 #pragma once
 
 #include <algorithm>
@@ -52,5 +52,8 @@ std::string described(const Token& token);
 
 // The predicate up to, and without, its closing bracket.
 Predicate read_predicate(Cursor& cursor);
+
+// A fact; false, and nothing taken, where none begins so.
+bool read_fact(Cursor& cursor, FactKey& key);
 
 }  // namespace devmux
