@@ -76,7 +76,7 @@ void Shell::take(DeviceLooked& looked) {
     for (FoundDevice& found : looked.ancestors) {
         if (engine_->knows(found.devpath)) continue;
         std::string devpath = found.devpath;
-        feed(LookedAt{std::move(devpath), std::move(found), looked.look.seqnum});
+        feed(LookedAt{std::move(devpath), std::move(found), looked.look.seqnum, looked.look.took});
     }
     feed(looked.look);
 }

@@ -98,6 +98,7 @@ struct FoundDevice {
 struct Snapshot {
     std::vector<FoundDevice> devices;
     uint64_t seqnum = 0;  // /sys/kernel/uevent_seqnum before the walk began: older events are in it
+    Duration took{};      // from then until it came in
 };
 
 // The outcome of looking at one devpath again: the device, or that it is gone.
@@ -105,6 +106,7 @@ struct LookedAt {
     std::string devpath;
     std::optional<FoundDevice> found;
     uint64_t seqnum = 0;  // /sys/kernel/uevent_seqnum before the look: a newer event knows better
+    Duration took{};      // from then until it came in
 };
 
 // The socket was read empty after the walk, without an overrun since it was bound.

@@ -85,8 +85,10 @@ class Worker {
             reading_ = shared_->watch.begin(shared_->root + (walk ? "/devices" : request->devpath));
             std::shared_ptr<const AttributeNeeds> needs = shared_->needs;
             guard.unlock();
+            auto began = std::chrono::steady_clock::now();
             std::optional<ReadAnswer> answer = read(*request, *needs);
             guard.lock();
+            if (answer) set_duration(*answer, std::chrono::steady_clock::now() - began);
             shared_->over(shared_->watch.end(reading_));
             shared_->queue.end(*request);
             if (answer) shared_->answer(std::move(*answer));
@@ -113,6 +115,11 @@ class Worker {
             case ReadRequest::Kind::Walk: return walk(needs);
         }
         return std::nullopt;
+    }
+
+    static void set_duration(ReadAnswer& answer, Duration took) {
+        if (auto* looked = std::get_if<DeviceLooked>(&answer)) looked->look.took = took;
+        if (auto* walked = std::get_if<Walked>(&answer); walked && walked->snapshot) walked->snapshot->took = took;
     }
 
     std::optional<ReadAnswer> look(const std::string& devpath, const AttributeNeeds& needs) {

@@ -116,7 +116,9 @@ void DeviceTable::rename_below(Device& device, const std::string& from, const st
         todo.pop_back();
         todo.insert(todo.end(), d->children_.begin(), d->children_.end());
         // The news of its end, under its new name, was quicker than that of the move.
-        if (went_since(to + d->devpath_.substr(from.size()), seqnum)) ended.push_back(d);
+        std::string target = to + d->devpath_.substr(from.size());
+        if (went_since(target, seqnum)) ended.push_back(d);
+        else if (went_since(target, d->seqnum_)) dying_.push_back(target);  // or it was another's
         changes.push_back({DeviceChange::Kind::Changed, d, d->block_, d->classes_, d->devpath_});
         leave_classes(*d);  // the sets are ordered by devpath
         by_path_.erase(d);
@@ -162,15 +164,35 @@ void DeviceTable::follow_moves(const Snapshot& snapshot, const There& there, Tim
     }
 }
 
+Device* DeviceTable::of_inode(uint64_t inode) const {
+    auto it = std::ranges::find_if(by_path_, [&](const Device* d) { return inode != 0 && d->generation_.inode == inode; });
+    return it == by_path_.end() ? nullptr : *it;
+}
+
 // The same for one device. False: it is nobody who was known under another path.
 bool DeviceTable::follow_move(const FoundDevice& found, uint64_t seqnum, Time now, Changes& changes) {
-    uint64_t inode = found.standing.generation.inode;
-    auto other = std::ranges::find_if(by_path_, [&](const Device* d) { return inode != 0 && d->generation_.inode == inode; });
-    if (other == by_path_.end() || (*other)->event_seqnum_ > seqnum) return false;
-    Device& device = **other;
-    clear_below(found.devpath, device, now, changes);
-    move(device, found.devpath, 0, now, changes);
+    Device* device = of_inode(found.standing.generation.inode);
+    if (!device || device->event_seqnum_ > seqnum) return false;
+    clear_below(found.devpath, *device, now, changes);
+    move(*device, found.devpath, 0, now, changes);
     return true;
+}
+
+// A directory is renamed before that is announced (device_rename() of drivers/base/core.c), and what happens
+// below it meanwhile is announced under the new path. Who has another path since, through no move of its own,
+// went along with the first ancestor that has another name.
+Device* DeviceTable::follow_early(const DeviceEvent& event, Time now, Changes& changes) {
+    const Uevent& u = event.uevent;
+    Device* device = u.action == Action::Add || !event.standing.device ? nullptr : of_inode(event.standing.generation.inode);
+    if (!device) return nullptr;
+    std::string from = device->devpath_, to(u.devpath);
+    for (size_t a, b; (a = from.rfind('/')) > 0 && (b = to.rfind('/')) > 0 && from.substr(a) == to.substr(b);)
+        from.resize(a), to.resize(b);
+    Device* top = known(from);
+    if (!top) top = device, to = u.devpath;
+    clear_below(to, *top, now, changes);
+    move(*top, to, u.seqnum, now, changes);
+    return known(u.devpath);
 }
 
 void DeviceTable::rename_block(Device& device) {

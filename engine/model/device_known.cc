@@ -87,13 +87,14 @@ bool DeviceTable::set_attributes(Device& device, const std::vector<Attribute>& r
     return changed;
 }
 
-// A driver was bound: what it brings may come a moment later.
+// It came, or a driver was bound: what that brings may be there a moment later. True where something is awaited now, and from
+// now on.
 bool DeviceTable::expect_attributes(Device& device, Time now) {
-    bool changed = false;
+    bool awaits = false;
     device.expected_ = now;
     for (Attribute& a : device.attributes_)
-        if (!a.text && !std::exchange(a.awaited, true)) changed = true;
-    return changed;
+        if (!a.text) awaits = a.awaited = true;
+    return awaits;
 }
 
 void DeviceTable::apply(const AttributesRead& read, bool last, Time now, Changes& changes) {
@@ -105,11 +106,11 @@ void DeviceTable::apply(const AttributesRead& read, bool last, Time now, Changes
     if (set_attributes(*device, read.attributes, last) || verified) changed(*device, device->block_, now, changes);
 }
 
-// What was never read before is no contradiction.
+// What was never read before may be under way, from before the walk or after it.
 bool DeviceTable::same_attributes(const Device& device, const std::vector<Attribute>& read) {
     return std::ranges::all_of(read, [&](const Attribute& fresh) {
         auto it = std::ranges::find(device.attributes_, fresh.name, &Attribute::name);
-        return it == device.attributes_.end() || it->text == fresh.text;
+        return it != device.attributes_.end() && it->text == fresh.text;
     });
 }
 

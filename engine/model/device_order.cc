@@ -25,14 +25,15 @@ Effect DeviceTable::is_stale(const Uevent& u, const Device* device) const {
     return long_ago && u.action != Action::Remove ? Effect::Look : Effect::Taken;
 }
 
-bool DeviceTable::ended_since(const FoundDevice& found, uint64_t seqnum, Time now) {
+bool DeviceTable::ended_since(const FoundDevice& found, uint64_t seqnum, Time began) {
     if (went_since(found.devpath, seqnum)) return true;
     auto grave = tombstones_.find(found.devpath);
-    uint64_t inode = found.standing.generation.inode;
-    if (grave == tombstones_.end() || inode == 0 || inode != grave->second.inode) return false;
-    if (now >= grave->second.at + kMoment) return false;
+    if (grave == tombstones_.end() || began >= grave->second.at + kMoment) return false;
+    // Where events were lost it may have been the end of somebody who was never known: who stands there is
+    // taken for what it seems to be, and looked at again.
     dying_.push_back(found.devpath);
-    return true;
+    uint64_t inode = found.standing.generation.inode;
+    return inode != 0 && inode == grave->second.inode;
 }
 
 // What was said of this path since it came there may have been of its successor.
@@ -51,6 +52,14 @@ Block DeviceTable::news_of(Device& device, const Uevent& u) {
     if (u.seqnum != 0 && u.seqnum < std::max(device.told_, u.synthetic ? device.seqnum_ : 0)) return device.kernel_block();
     device.told_ = std::max(device.told_, u.seqnum);
     return u.block;
+}
+
+// `inode`: of whom, where that is known.
+void DeviceTable::announced_end(std::string_view devpath, uint64_t inode, Time now) {
+    auto grave = tombstones_.find(devpath);
+    if (grave == tombstones_.end()) return;  // forgotten at once
+    grave->second.inode = inode;
+    grave->second.at = now;
 }
 
 void DeviceTable::bury(const std::string& devpath, uint64_t seqnum) {

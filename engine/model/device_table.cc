@@ -18,13 +18,15 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
     if (u.synthetic) return apply_synthetic(device, event, now, changes);
     if (u.seqnum == 0) return Effect::Look;  // no order without a number
     if (Effect stale = is_stale(u, device); stale != Effect::Taken) {
+        // Who went on from there is known; that he was under the old path before may yet be told.
+        if (u.action == Action::Move && !known(u.devpath_old)) bury(std::string(u.devpath_old), u.seqnum);
         bool behind = stale == Effect::Behind && u.action != Action::Remove;
         if (behind && device->succeeds_ && u.action != Action::Add) return Effect::Late;
         if (behind) apply_behind(*device, event, now, changes);
         return stale;
     }
     if (u.action == Action::Remove) {
-        if (!device) return bury(std::string(u.devpath), u.seqnum), Effect::Ignored;
+        if (!device) return bury(std::string(u.devpath), u.seqnum), announced_end(u.devpath, 0, now), Effect::Ignored;
         remove(*device, u.seqnum, now, changes);
         settle_lenient(now, changes);
         return Effect::Taken;
@@ -34,9 +36,10 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
     bool own = device && device->walked_ && event.via == Transport::Kernel;
     if (device && !own && differs(device->generation_, event.standing.generation)) {
         // Its removal was lost, or is late: the path stands for another now.
-        remove_tree(*device, u.seqnum, now, changes);
+        give_way(*device, u.seqnum, now, changes);
         device = nullptr;
     }
+    if (!device) device = follow_early(event, now, changes);
     if (!device) {
         // A network interface announces its queues as well, which are directories and no devices.
         if (event.standing.bare || (event.standing.exists && !event.standing.device)) return Effect::Ignored;
@@ -54,7 +57,8 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
             set_ready(*device, !awaits_udev_);
             device->born_ = u.seqnum;
         }
-        bool expects = u.action == Action::Bind && expect_attributes(*device, now);
+        bool comes = u.action == Action::Add || u.action == Action::Bind;
+        bool expects = comes && expect_attributes(*device, now);
         update(*device, news_of(*device, u), event.standing, expects, now, changes);
     }
     device->seqnum_ = device->event_seqnum_ = u.seqnum;
@@ -129,7 +133,7 @@ void DeviceTable::apply(const LookedAt& look, Time now, Changes& changes) {
     Device* device = known(look.devpath);
     if (look.found) {
         if (!device && follow_move(*look.found, look.seqnum, now, changes)) device = known(look.devpath);
-        if (device || !ended_since(*look.found, look.seqnum, now)) add(*look.found, look.seqnum, false, now, changes);
+        if (device || !ended_since(*look.found, look.seqnum, now - look.took)) add(*look.found, look.seqnum, false, now, changes);
     } else if (device && (look.seqnum == 0 || device->event_seqnum_ <= look.seqnum)) {
         remove_tree(*device, look.seqnum, now, changes);
     }
@@ -161,7 +165,7 @@ void DeviceTable::apply(const Snapshot& snapshot, Time now, Changes& changes) {
     }
     walked_upto_ = std::max(walked_upto_, snapshot.seqnum);
     for (const FoundDevice& found : snapshot.devices) {
-        if (known(found.devpath) || !ended_since(found, snapshot.seqnum, now))
+        if (known(found.devpath) || !ended_since(found, snapshot.seqnum, now - snapshot.took))
             add(found, snapshot.seqnum, taken_over.contains(found.devpath), now, changes);
     }
     if (std::exchange(all_in_doubt_, false))
@@ -176,7 +180,7 @@ void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, bool succeeds, 
     if (replaced && differs(device->generation_, found.standing.generation)) {
         succeeds = true;
         make_way(*device);
-        remove_tree(*device, seqnum, now, changes);
+        give_way(*device, seqnum, now, changes);
         device = nullptr;
     }
     if (device) {
@@ -239,11 +243,7 @@ void DeviceTable::update(Device& device, Block block, const Standing& standing, 
 void DeviceTable::remove(Device& device, uint64_t announced, Time now, Changes& changes) {
     changes.push_back({DeviceChange::Kind::Removed, &device, "", {}, ""});
     bury(device.devpath_, std::max(announced, device.seqnum_));
-    if (announced != 0) {
-        Grave& grave = tombstones_[device.devpath_];
-        grave.inode = device.generation_.inode;
-        grave.at = now;
-    }
+    if (announced != 0) announced_end(device.devpath_, device.generation_.inode, now);
     set_ready(device, true);  // it waits for nobody
     leave_classes(device);
     unlink(device);
@@ -260,10 +260,22 @@ void DeviceTable::remove_tree(Device& device, uint64_t seqnum, Time now, Changes
     for (auto it = by_path_.upper_bound(&device); it != by_path_.end() && (*it)->devpath_.starts_with(path); ++it)
         if ((*it)->devpath_.starts_with(below) && (seqnum == 0 || (*it)->seqnum_ <= seqnum)) gone.push_back(*it);
     for (auto it = gone.rbegin(); it != gone.rend(); ++it) {
-        // Below its successor there may be one of that name already.
-        if (*it != &device) dying_.push_back((*it)->devpath_);
+        if (*it != &device) dying_.push_back((*it)->devpath_);  // or it is below another
         remove(**it, 0, now, changes);
     }
+}
+
+// Another has its path. Who stands below may stand below that one: nobody knows until it is looked at.
+void DeviceTable::give_way(Device& device, uint64_t seqnum, Time now, Changes& changes) {
+    std::string path = device.devpath_, below = path + "/";
+    for (auto it = by_path_.upper_bound(&device); it != by_path_.end() && (*it)->devpath_.starts_with(path); ++it) {
+        Device& d = **it;
+        if (!d.devpath_.starts_with(below) || d.seqnum_ > seqnum) continue;
+        d.in_doubt_ = true;
+        dying_.push_back(d.devpath_);
+        changes.push_back({DeviceChange::Kind::Changed, &d, d.block_, d.classes_, ""});
+    }
+    remove(device, 0, now, changes);
 }
 
 const Device* DeviceTable::find(std::string_view devpath) const {

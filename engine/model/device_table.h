@@ -118,16 +118,19 @@ class DeviceTable {
     void take_along(const Uevent& move, Time now, Changes& changes);
     void follow_moves(const Snapshot& snapshot, const There& there, Time now, Changes& changes);
     bool follow_move(const FoundDevice& found, uint64_t seqnum, Time now, Changes& changes);
+    Device* follow_early(const DeviceEvent& event, Time now, Changes& changes);
+    Device* of_inode(uint64_t inode) const;
     // `succeeds`: another device had its path until now.
     void add(const FoundDevice& found, uint64_t seqnum, bool succeeds, Time now, Changes& changes);
     bool went_since(std::string_view devpath, uint64_t seqnum) const;
-    bool ended_since(const FoundDevice& found, uint64_t seqnum, Time now);
+    bool ended_since(const FoundDevice& found, uint64_t seqnum, Time began);
     Device& insert(std::string_view devpath, std::string_view subsystem, Time now);
     void announce(Device& device, Time now, Changes& changes);
     // `announced`: by an event, of that number.
     void remove(Device& device, uint64_t announced, Time now, Changes& changes);
     // With all that is below it, but for what an event newer than `seqnum` brought.
     void remove_tree(Device& device, uint64_t seqnum, Time now, Changes& changes);
+    void give_way(Device& device, uint64_t seqnum, Time now, Changes& changes);
     // `differently`: something else of it is not as it was.
     void update(Device& device, std::string_view block, const Standing& standing, bool differently,
                 Time now, Changes& changes);
@@ -146,6 +149,7 @@ class DeviceTable {
     void forget_name(Device& device);
     void classify_below(Device& device, Time now, Changes& changes);
     void bury(const std::string& devpath, uint64_t seqnum);
+    void announced_end(std::string_view devpath, uint64_t inode, Time now);
 
     std::shared_ptr<const ClassSet> classes_;
     Map devices_;

@@ -74,6 +74,7 @@ struct Writer {
     void operator()(const LookedAt& look) const {
         out += "looked " + escaped_word(look.devpath) + "\n";
         if (look.seqnum) append_detail("seqnum", std::to_string(look.seqnum), out);
+        if (look.took > Duration{}) append_detail("took", seconds_text(look.took), out);
         if (look.found) append_found(*look.found, out);
         else out += "  gone\n";
     }
@@ -89,6 +90,7 @@ struct Writer {
         }
         out += "snapshot behind\n";
         if (snapshot.seqnum) append_detail("seqnum", std::to_string(snapshot.seqnum), out);
+        if (snapshot.took > Duration{}) append_detail("took", seconds_text(snapshot.took), out);
     }
     void operator()(const CaughtUp&) const { out += "caught-up\n"; }
     void operator()(const ColdplugComplete&) const { out += "complete\n"; }
@@ -218,20 +220,29 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
     ReadEvent out;
     auto text = unescaped(rest);
     auto expected = [&](std::string what) { return cursor_.wrong(line, "expected " + what); };
+    std::optional<Duration> took = Duration{};
+    auto duration = [&](std::string_view key, std::string_view value) {
+        if (key != "took") return false;
+        took = seconds_of(value);
+        if (took && (*took < Duration{} || *took == kNever)) took.reset();
+        return true;
+    };
     if (word == "device" || word == "looked" || word == "attributes") {
         DeviceDetails d;
-        if (auto error = cursor_.details(d)) return error;
+        if (auto error = cursor_.details(d, duration)) return error;
+        if (!took) return expected("a duration behind \"took\"");
         FoundDevice device;
         if (auto error = found(line, rest, d, device)) return error;
         if (word == "device") return walked_.push_back(std::move(device)), std::nullopt;
         if (word == "attributes")
             out.event = AttributesRead{device.devpath, device.standing.generation, device.standing.attributes};
-        else if (d.gone) out.event = LookedAt{device.devpath, std::nullopt, d.seqnum};
-        else out.event = LookedAt{device.devpath, device, d.seqnum};
+        else if (d.gone) out.event = LookedAt{device.devpath, std::nullopt, d.seqnum, *took};
+        else out.event = LookedAt{device.devpath, device, d.seqnum, *took};
     } else if (word == "snapshot") {
         DeviceDetails d;
-        if (auto error = cursor_.details(d)) return error;
-        out.event = Snapshot{std::exchange(walked_, {}), d.seqnum};
+        if (auto error = cursor_.details(d, duration)) return error;
+        if (!took) return expected("a duration behind \"took\"");
+        out.event = Snapshot{std::exchange(walked_, {}), d.seqnum, *took};
     } else if (word == "caught-up") {
         out.event = CaughtUp{};
     } else if (word == "complete") {
