@@ -1,4 +1,7 @@
 // The one kind of unit that is driven by events: each-event.
+#include <algorithm>
+#include <utility>
+
 #include "conditions/text.h"
 #include "engine/plan/planner.h"
 
@@ -140,19 +143,21 @@ void Planner::run_event(const Device& device, DeviceRun run, bool wait_for_udev,
     });
 }
 
-// Behind what waits already: a device's events are run in their order.
+// At its place among those that wait already: a device's events are run in their order.
 void Planner::run_or_keep(UnitIndex index, const Device& device, DeviceRun run, bool wait_for_udev,
                           Time now, Actions& actions) {
     const Managed& m = units_[index];
     RunKey key{device.devpath(), m.unit->name};
+    auto newer = [&](const DeviceRun& other) { return run.seqnum != 0 && other.seqnum > run.seqnum; };
     auto waiting = waiting_runs_.find(key);
-    bool behind = waiting != waiting_runs_.end() && !waiting->second.empty();
+    bool behind = waiting != waiting_runs_.end() && !waiting->second.empty() && !newer(waiting->second.front());
     if (!behind && !wait_for_udev && run_now(m, device, run, false, now, actions)) return;
     const EachEvent& each = *m.unit->each_event;
     if (!each.actions.contains(action_of(run.action)) || (run.synthetic && !each.synthetic)) return;
     run.for_udev = wait_for_udev;
     std::deque<DeviceRun>& runs = waiting_runs_[key];
-    runs.push_back(std::move(run));
+    auto place = std::ranges::find_if(runs, newer);
+    runs.insert(place, std::move(run));
     if (runs.size() <= kWaitingOfDevice) return;
     DeviceRun oldest = std::move(runs.front());
     runs.pop_front();
@@ -220,7 +225,11 @@ void Planner::give_up_udev(std::string_view devpath, Time now, Actions& actions)
     for (auto& [key, runs] : waiting_runs_) {
         if (!devpath.empty() && key.first != devpath) continue;
         devices.insert(key.first);
-        for (DeviceRun& run : runs) run.for_udev = false;  // it may still wait for attributes
+        for (DeviceRun& run : runs) {
+            if (!std::exchange(run.for_udev, false)) continue;  // it may still wait for attributes
+            uint64_t& upto = ran_upto_[key];
+            upto = std::max(upto, run.seqnum);
+        }
     }
     for (const std::string& path : devices)
         if (const Device* device = world_.table.find(path))
