@@ -117,6 +117,9 @@ void Daemon::check_decisions() {
         Wanted before = std::exchange(wanted_[i], units[i].state.wanted);
         if (!dark || !same_units || before == wanted_[i]) continue;
         const std::string& unit = units[i].unit->name;
+        // What follows another unit is in no doubt about that.
+        auto both = engine_->planner().find("both");
+        if (unit == "chain" && both && units[*both].state.actual != Actual::Active) continue;
         if (before == Wanted::Up && needs_presence.contains(unit)) wrong(unit + " stopped on unknown");
         if (before == Wanted::Down && needs_absence.contains(unit)) wrong(unit + " started on unknown");
     }
@@ -318,7 +321,7 @@ bool Daemon::read_sysfs() {
     if (readings_.size() < kReaders && queue_.ready() > 0 && (readings_.empty() || machine_.chance(50))) {
         auto request = queue_.begin();
         if (request->kind != ReadRequest::Kind::Attributes) machine_.reading_begins();
-        readings_.push_back({std::move(*request), machine_.newest(), false, {}, {}, ""});
+        readings_.push_back({std::move(*request), machine_.newest(), machine_.now, false, {}, {}, ""});
         return true;
     }
     if (readings_.empty()) return false;
@@ -365,7 +368,8 @@ bool Daemon::read_on(Reading& r) {
 void Daemon::finish(Reading r) {
     if (r.request.kind != ReadRequest::Kind::Walk) {
         for (size_t i = 0; i < r.answer.size(); ++i) {
-            const auto* look = std::get_if<LookedAt>(&r.answer[i]);
+            auto* look = std::get_if<LookedAt>(&r.answer[i]);
+            if (look) look->took = machine_.now - r.began;
             bool ancestor = look && i + 1 < r.answer.size();
             if (!ancestor || !engine_->knows(look->devpath)) feed(r.answer[i]);
         }
@@ -377,6 +381,7 @@ void Daemon::finish(Reading r) {
         return;
     }
     r.snapshot.seqnum = r.seqnum;
+    r.snapshot.took = machine_.now - r.began;
     feed(r.snapshot);
     walked_ = owed_ = true;
     behind_.clear();

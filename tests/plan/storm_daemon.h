@@ -77,6 +77,7 @@ class Daemon {
     struct Reading {
         ReadRequest request;
         uint64_t seqnum = 0;
+        Time began{};
         bool seen = false;
         std::vector<Event> answer;
         Snapshot snapshot;

@@ -191,7 +191,7 @@ TEST_SUITE("plan/storm") {
         const char* wish = std::getenv("DEVMUX_STORMS");
         const char* one = std::getenv("DEVMUX_STORM");
         unsigned first = one ? static_cast<unsigned>(std::strtoul(one, nullptr, 10)) : 1;
-        unsigned last = one ? first : wish ? static_cast<unsigned>(std::strtoul(wish, nullptr, 10)) : 1000;
+        unsigned last = one ? first : wish ? static_cast<unsigned>(std::strtoul(wish, nullptr, 10)) : 10000;
         unsigned failures = 0;
         for (unsigned seed = first; seed <= last && failures < 20; ++seed) {
             std::string trouble = Storm(seed).run();
