@@ -62,6 +62,7 @@ TEST_SUITE("scenarios") {
                  {"devmux-trace 1\n+5\n", "t:2: expected a time"},
                  {"devmux-trace 1\nfile /x maybe\n", "t:2: expected \"file PATH yes\""},
                  {"devmux-trace 1\njob u ok\n", "t:2: no job of \"u\" runs now"},
+                 {"devmux-trace 1\ndoubt myself\n", "t:2: expected \"doubt overrun\""},
                  {"devmux-trace 1\njobs soon\n", "t:2: expected \"jobs by-hand\""}}) {
             const auto& text_shown = text;
             CAPTURE(text_shown);

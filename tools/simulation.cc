@@ -151,7 +151,9 @@ void Simulation::event(std::string_view action, const TracedDevice& device, cons
     uint64_t seqnum = how.seqnum ? how.seqnum : next_seqnum();
     seqnum_ = std::max(seqnum_, seqnum);
     bool add = action == "add" && !how.synthetic, remove = action == "remove" && !how.synthetic;
-    bool news = how.via != Transport::Udev && !how.gone;
+    // A second copy tells of nothing that the first did not.
+    bool again = how.via != Transport::Udev && !announced_.insert(seqnum).second;
+    bool news = how.via != Transport::Udev && !how.gone && !again;
     if (!how.devpath_old.empty() && news) {
         auto old = inodes_.find(how.devpath_old);
         bool another = old != inodes_.end() && device.inode && old->second != device.inode;

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -108,6 +109,7 @@ class Simulation {
     UdevSeen udev_;
     std::map<std::string, TracedDevice> sysfs_;  // what is really there
     std::map<std::string, uint64_t> inodes_;
+    std::set<uint64_t> announced_;  // numbers of events that sysfs has followed
     std::vector<Event> pending_;
     std::optional<Recorder> recorder_;
     uint64_t seqnum_ = 0, inode_ = 1000;

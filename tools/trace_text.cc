@@ -102,6 +102,7 @@ class Player {
             s.caught_up();
         } else if (w == "complete") s.coldplug_complete();
         else if (w == "lost") s.feed(InDoubt{});
+        else if (w == "doubt") return doubt(line);
         else if (w == "udevd") return udevd(line);
         else if (w == "sysfs") return sysfs(line);
         else if (w == "reads") return reads(line);
@@ -132,6 +133,13 @@ class Player {
             return error;
         if (copy) d.how.via = line.word() == "udev" ? Transport::Udev : Transport::Hotplug;
         simulation_->event(action, d.device, d.how);
+        return std::nullopt;
+    }
+
+    MaybeError doubt(const Line& line) {
+        auto why = doubt_of(line.rest());
+        if (!why) return wrong(line, "expected \"doubt overrun\", truncated, malformed, udev, resumed, continued or switched");
+        simulation_->feed(InDoubt{*why});
         return std::nullopt;
     }
 

@@ -33,6 +33,8 @@
 //   job UNIT ok                    the unit's oldest job ends: ok, exit N, signal N, unseen
 //   start UNIT, stop UNIT, reset UNIT, reset-latch UNIT       by hand
 //   lost                           events were lost (a snapshot follows)
+//   doubt resumed                  the same for another reason: overrun, truncated, malformed, udev,
+//                                    resumed (from suspend), continued (after SIGSTOP), switched
 //   crash [UNIT …]                 kill -9; the units named had a job that was not yet running
 //   restart                        the engine begins again with what it saved
 //   reload DIR                     the units of another folder, below the trace's own

@@ -133,6 +133,11 @@ std::optional<Truth> truth_of_answer(std::string_view word) {
     return word == "unknown" ? std::optional(Truth::Unknown) : std::nullopt;
 }
 
+std::optional<InDoubt::Why> doubt_of(std::string_view word) {
+    auto it = std::find_if(kDoubts.begin(), kDoubts.end(), [&](const auto& d) { return d.second == word; });
+    return it == kDoubts.end() ? std::nullopt : std::optional(it->first);
+}
+
 std::optional<UdevSeen> udev_of(std::string_view words) {
     std::vector<std::string_view> w = words_of(words);
     bool busy = !w.empty() && w.back() == "busy";
@@ -250,10 +255,9 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
     } else if (word == "lost") {
         out.event = InDoubt{};
     } else if (word == "doubt") {
-        auto it = std::find_if(kDoubts.begin(), kDoubts.end(), [&](const auto& d) { return d.second == rest; });
-        if (it == kDoubts.end()) return expected("\"doubt overrun\", truncated, malformed, udev, resumed, continued "
-                                                 "or switched");
-        out.event = InDoubt{it->first};
+        auto why = doubt_of(rest);
+        if (!why) return expected("\"doubt overrun\", truncated, malformed, udev, resumed, continued or switched");
+        out.event = InDoubt{*why};
     } else if (word == "udevd") {
         auto udev = udev_of(rest);
         if (!udev) return expected("\"udevd idle\", busy, down or absent");

@@ -43,6 +43,7 @@ class EventReader {
 
 // "yes", "no", "unknown"; "idle", "busy", "down", "absent": one spelling for all traces.
 std::optional<Truth> truth_of_answer(std::string_view word);
+std::optional<InDoubt::Why> doubt_of(std::string_view word);
 std::optional<UdevSeen> udev_of(std::string_view words);
 std::string udev_text(const UdevSeen& udev);
 
