@@ -120,6 +120,9 @@ void Engine::take(const DeviceEvent& event, Time now, Actions& actions) {
             if (!u.devpath.starts_with("/devices/")) late_.wake(now);
             return;
         case Effect::Look:
+            // What the helper says of one that has gone is a reason to look, and no more. Netlink's copy comes
+            // in order, and can be believed.
+            if (event.via == Transport::Hotplug) history_.forget(u.seqnum);
             devices_changed(nullptr, false, now, actions);
             if (!u.devpath_old.empty()) look(u.devpath_old, {}, actions);
             return look(u.devpath, {}, actions);

@@ -11,6 +11,10 @@ bool bit(const std::vector<uint64_t>& bits, uint64_t slot) {
     return (bits[slot / 64] >> (slot % 64) & 1) != 0;
 }
 
+void clear_bit(std::vector<uint64_t>& bits, uint64_t slot) {
+    bits[slot / 64] &= ~(uint64_t{1} << (slot % 64));
+}
+
 void set_bit(std::vector<uint64_t>& bits, uint64_t slot) {
     bits[slot / 64] |= uint64_t{1} << (slot % 64);
 }
@@ -36,8 +40,8 @@ void History::advance_to(uint64_t seqnum) {
                 next += 64;
                 continue;
             }
-            seen_[slot / 64] &= ~(uint64_t{1} << (slot % 64));
-            ready_[slot / 64] &= ~(uint64_t{1} << (slot % 64));
+            clear_bit(seen_, slot);
+            clear_bit(ready_, slot);
             ++next;
         }
     }
@@ -53,6 +57,11 @@ Outcome History::take(uint64_t seqnum, Level level) {
     set_bit(seen_, slot);
     if (level == Level::Ready) set_bit(ready_, slot);
     return Outcome::New;
+}
+
+void History::forget(uint64_t seqnum) {
+    if (seqnum == 0 || seqnum > highest_ || below_window(seqnum)) return;
+    clear_bit(seen_, seqnum % entries());
 }
 
 bool History::knows(uint64_t seqnum, Level level) const {

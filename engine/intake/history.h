@@ -30,6 +30,9 @@ class History {
     // Ready includes Seen: the kernel's copy that comes after udev's says nothing new.
     Outcome take(uint64_t seqnum, Level level);
 
+    // What was taken in as Seen alone was not, after all: the next copy is new.
+    void forget(uint64_t seqnum);
+
     // Whether take() would say Duplicate. For "are all numbers up to N in?".
     bool knows(uint64_t seqnum, Level level) const;
 

@@ -35,6 +35,25 @@ TEST_CASE("ready raises seen and includes it") {
     CHECK_FALSE(history.knows(7, Level::Seen));
 }
 
+TEST_CASE("what is forgotten is new again, and nothing else is") {
+    History history(64);
+    for (uint64_t number = 1; number <= 100; ++number) history.take(number, Level::Seen);
+    history.forget(70);
+    CHECK_FALSE(history.knows(70, Level::Seen));
+    CHECK(history.knows(69, Level::Seen));
+    CHECK(history.knows(71, Level::Seen));
+    CHECK(history.take(70, Level::Seen) == Outcome::New);
+    CHECK(history.take(70, Level::Seen) == Outcome::Duplicate);
+    // Of what is out of the window there is nothing to forget: its place is another number's.
+    history.forget(6);
+    CHECK(history.knows(70, Level::Seen));
+    history.forget(134);
+    CHECK(history.knows(70, Level::Seen));
+    CHECK(history.take(6, Level::Seen) == Outcome::Older);
+    history.forget(0);
+    CHECK(history.highest() == 100);
+}
+
 TEST_CASE("no number") {
     History history;
     CHECK(history.take(0, Level::Seen) == Outcome::Unnumbered);
