@@ -233,7 +233,7 @@ void DeviceTable::update(Device& device, Block block, const Standing& standing, 
     bool new_block = set_kernel_block(device, block, old);
     differently |= new_block;
     differently |= set_attributes(device, standing.attributes, false);
-    if (device.generation_.inode == 0) device.generation_ = standing.generation;
+    if (standing.generation.inode != 0 && device.generation_.inode == 0) device.generation_ = standing.generation;
     // After a general doubt everything is asked anew, once all is seen again.
     differently |= std::exchange(device.in_doubt_, standing.orphan) && !all_in_doubt_;
     if (!differently) return;

@@ -28,6 +28,7 @@ struct Say {
     Transport via = Transport::Kernel;
     std::string from{}, more{};
     bool synthetic = false;
+    uint64_t ifindex = 0;
 };
 
 struct Table {
@@ -47,7 +48,7 @@ struct Table {
         REQUIRE(uevent);
         Standing standing;
         standing.exists = standing.device = s.inode != 0;
-        standing.generation.inode = s.inode;
+        standing.generation = {.inode = s.inode, .ifindex = s.ifindex};
         changes.clear();
         DeviceEvent event{*uevent, standing, s.via};
         return raise ? table.raise(event, now, changes) : table.apply(event, now, changes);
@@ -392,6 +393,18 @@ TEST_SUITE("model/device_table") {
         CHECK(t.table.find("/devices/c")->in_doubt());
         t.look("/devices/c", std::nullopt, 4);
         CHECK(t.known() == "a b");
+    }
+
+    TEST_CASE("an event of which nothing was read takes away nothing that is known of who it is") {
+        Table t;
+        // The directory had gone when the announcement was read; the event itself has the index.
+        t.say({.action = "add", .path = "/devices/a", .seqnum = 10, .ifindex = 6});
+        t.say({.action = "change", .path = "/devices/a", .seqnum = 11});
+        CHECK(t.table.find("/devices/a")->generation().ifindex == 6);
+        // So another of that name is another.
+        t.say({.action = "add", .path = "/devices/a", .seqnum = 14, .inode = 2, .via = Transport::Hotplug, .ifindex = 8});
+        CHECK(t.count(Kind::Removed) == 1);
+        CHECK(t.count(Kind::Added) == 1);
     }
 
     TEST_CASE("attributes that were read tell who it is, and of nobody else") {
