@@ -130,6 +130,8 @@ void Engine::take(const DeviceEvent& event, Time now, Actions& actions) {
             ++counters_.late;
             // Where it went has changed hands already; who is left under the old path?
             if (!u.devpath_old.empty() && knows(u.devpath_old)) look(u.devpath_old, {}, actions);
+            // It announced who is there now, and something newer was taken for a word on who was there before.
+            if (event.standing.exists && is_overtaken(event)) look(u.devpath, kMoment, actions);
             return;
         case Effect::Behind:
             ++counters_.late;

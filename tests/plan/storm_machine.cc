@@ -257,6 +257,7 @@ void Machine::emit(const std::string& action, const Node& node, const std::strin
         lost_in_silence = true;
         return;
     }
+    said.push_back(m);
     if (udevd == Udevd::Running) udev_queue_.push_back(m);
     // Where there is no udevd its socket may keep what comes, or not.
     else if (udevd == Udevd::Down && chance(50)) udev_queue_.push_back(m);

@@ -93,6 +93,7 @@ class Machine {
     Time now{std::chrono::seconds(10)};
 
     // What the oracle asks.
+    std::vector<Message> said;  // by the kernel, whoever heard it
     bool lost_in_silence = false;  // since somebody asked
     std::map<int, std::set<uint64_t>> generations;  // of each device, ever
     // Generations that came, went or moved while somebody read: what he read and what was announced

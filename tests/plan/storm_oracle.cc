@@ -163,9 +163,6 @@ bool wanted(const std::string& unit, Plan plan, const Machine& machine) {
     return all.at(unit);
 }
 
-namespace {
-
-// The table is sysfs, and nothing of it is in doubt or awaited.
 std::string trouble_of_table(const Machine& machine, Daemon& daemon) {
     const DeviceTable& table = daemon.engine().world().table;
     std::string trouble;
@@ -200,8 +197,6 @@ std::string trouble_of_table(const Machine& machine, Daemon& daemon) {
     if (daemon.engine().planner().event_runs().dropped() != 0) say("events were dropped");
     return trouble;
 }
-
-}  // namespace
 
 std::string trouble_at_rest(Plan plan, const Machine& machine, Daemon& daemon, const Past& past) {
     if (std::string trouble = trouble_of_table(machine, daemon); !trouble.empty()) return trouble;

@@ -25,6 +25,9 @@ struct Past {
 };
 std::string trouble_at_rest(Plan plan, const Machine& machine, Daemon& daemon, const Past& past);
 
+// The part of it that is about devices: the table is sysfs, and nothing of it is in doubt or awaited.
+std::string trouble_of_table(const Machine& machine, Daemon& daemon);
+
 // … at any time: what was run for events.
 std::string trouble_of_runs(const Machine& machine, const Daemon& daemon);
 
