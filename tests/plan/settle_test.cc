@@ -99,7 +99,7 @@ Duration settled_under(const std::string& action) {
     s.snapshot({disk});
     s.coldplug_complete();
     Time began = s.now();
-    while (!s.engine().world().settled) {
+    while (!s.engine().world().settled && s.now() < began + 100s) {
         s.advance(500ms);
         if (s.now() < began + 20s && (s.now() - began) % Duration(1s) == Duration{}) s.event(action, disk);
     }

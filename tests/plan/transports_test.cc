@@ -9,6 +9,7 @@
 // DEVMUX_RACES: how many; DEVMUX_RACE: this one alone, with its trace.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstdlib>
 
 #include "tests/plan/storm_oracle.h"
