@@ -87,7 +87,7 @@ void Engine::devices_changed(const DeviceEvent* event, bool repeated, Time now, 
     for (const DeviceChange& change : changes_) {
         const Device& device = *change.device;
         if (change.kind == DeviceChange::Kind::Removed) continue;
-        if (device.awaits_attributes()) late_.await(device, now);
+        if (late_.concerns(device, now)) late_.await(device, now);
         // What was to be read of it under its old path is not found there.
         if (change.old_devpath.empty()) continue;
         actions.push_back(ReadAttributes{std::string(device.devpath()), std::string(device.subsystem())});

@@ -22,6 +22,10 @@ bool Device::awaits_attributes() const {
     return std::any_of(attributes_.begin(), attributes_.end(), [](const Attribute& a) { return a.awaited; });
 }
 
+bool Device::misses_attributes() const {
+    return std::any_of(attributes_.begin(), attributes_.end(), [](const Attribute& a) { return !a.text; });
+}
+
 // udev writes a record of each device that has a node or is a network interface; of others only where
 // its rules had something to say (device_update_db() in systemd's sd-device).
 bool Device::udev_keeps_record() const {

@@ -28,6 +28,7 @@ class Device final : public DeviceFacts {
     const std::string& block() const { return block_; }
     const std::vector<Attribute>& attributes() const { return attributes_; }
     bool awaits_attributes() const;
+    bool misses_attributes() const;
     Time expected() const { return expected_; }  // since when attributes may still come: it came, or was bound
     // Not verified since events were lost, or since it came without its parents, or since a walk found other
     // attributes than those that are known.

@@ -28,6 +28,8 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
     if (u.action == Action::Remove) {
         if (!device) return bury(std::string(u.devpath), u.seqnum), announced_end(u.devpath, 0, now), Effect::Ignored;
         remove(*device, u.seqnum, now, changes);
+        // A helper may be late, and speak of who had the path before.
+        if (event.via == Transport::Hotplug) announced_end(u.devpath, 0, now);
         settle_lenient(now, changes);
         return Effect::Taken;
     }

@@ -6,6 +6,10 @@
 
 namespace devmux {
 
+bool LateAttributes::concerns(const Device& device, Time now) const {
+    return device.awaits_attributes() || (now < device.expected() + times_.window && device.misses_attributes());
+}
+
 void LateAttributes::await(const Device& device, Time now) {
     Waiting& waiting = waiting_.try_emplace(std::string(device.devpath())).first->second;
     if (waiting.delay != Duration{} && waiting.expected == device.expected()) return;
@@ -34,7 +38,7 @@ std::vector<const Device*> LateAttributes::due(const DeviceTable& table, Time no
         due_.erase(due_.begin());
         auto waiting = waiting_.find(devpath);
         const Device* device = table.find(devpath);
-        if (!device || !device->awaits_attributes()) {
+        if (!device || !concerns(*device, now)) {
             waiting_.erase(waiting);
             continue;
         }

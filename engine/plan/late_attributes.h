@@ -26,7 +26,10 @@ class LateAttributes {
     // Whether the device was asked for the last time: what is missing now does not exist. An answer may
     // have been under way for longer than the window; what it did not see then may be there since.
     bool is_over(const Device& device) const;
-    // The device has an attribute that is awaited. Nothing new if it is known to.
+    // Whether it is looked at again: an attribute is awaited, or one is missing that may have gone for a moment
+    // only while its driver begins.
+    bool concerns(const Device& device, Time now) const;
+    // The device is concerned. Nothing new if it is known to be.
     void await(const Device& device, Time now);
     // A module or a driver came: what is awaited may be there now.
     void wake(Time now);

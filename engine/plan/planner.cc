@@ -95,7 +95,7 @@ void Planner::coldplug_complete(Time now, Actions& actions) {
 }
 
 void Planner::modules_seen(const ModulesSeen& modules, Time now, Actions& actions) {
-    if (!settle_.modules(modules.loading, now)) return;
+    if (!settle_.modules(modules.loading || world_.doubted, now)) return;
     actions.push_back(Report{Report::Level::Info, "", "settled: no device came for 3 s"});
     report_settled(now, actions);
 }

@@ -1,6 +1,7 @@
-// When has the machine come to rest after boot? Coldplug is complete, no module is loading, and no
-// device was added or bound for 3 s, and none waits for udev (for 10 s each, no longer); not before 5 s and not later than 60 s after the start. Once
-// reached it holds for this boot. A `change` does not count: some devices never stop changing.
+// When has the machine come to rest after boot? Coldplug is complete, no module is loading, no device
+// was added or bound for 3 s, none waits for udev (for 10 s each, no longer), and no loss is being
+// verified; not before 5 s and not later than 60 s after the start. Once reached it holds for this boot.
+// A `change` does not count: some devices never stop changing.
 #pragma once
 
 #include <algorithm>
