@@ -118,7 +118,7 @@ void DeviceTable::rename_below(Device& device, const std::string& from, const st
         // The news of its end, under its new name, was quicker than that of the move.
         std::string target = to + d->devpath_.substr(from.size());
         if (went_since(target, seqnum)) ended.push_back(d);
-        else if (went_since(target, d->seqnum_)) dying_.push_back(target);  // or it was another's
+        else if (d->in_doubt_ |= went_since(target, d->seqnum_); d->in_doubt_) dying_.push_back(target);  // or it was another's
         changes.push_back({DeviceChange::Kind::Changed, d, d->block_, d->classes_, d->devpath_});
         leave_classes(*d);  // the sets are ordered by devpath
         by_path_.erase(d);
@@ -193,6 +193,14 @@ Device* DeviceTable::follow_early(const DeviceEvent& event, Time now, Changes& c
     clear_below(to, *top, now, changes);
     move(*top, to, u.seqnum, now, changes);
     return known(u.devpath);
+}
+
+// An interface that has another name already, of which a helper's word came first: its index tells it.
+bool DeviceTable::has_gone_on(const DeviceEvent& event) const {
+    uint64_t index = event.standing.generation.ifindex;
+    return index != 0 && std::ranges::any_of(by_path_, [&](const Device* d) {
+        return d->generation_.ifindex == index && d->seqnum_ > event.uevent.seqnum;
+    });
 }
 
 void DeviceTable::rename_block(Device& device) {

@@ -50,6 +50,7 @@ Effect DeviceTable::apply(const DeviceEvent& event, Time now, Changes& changes) 
         // the one that ended it may have come already, under a name that it had later.
         bool trusted = u.action == Action::Add && event.via != Transport::Hotplug;
         if (!trusted && !event.standing.exists) return Effect::Look;
+        if (!event.standing.exists && has_gone_on(event)) return Effect::Late;
         device = &arrive(event, now, changes);
     } else {
         // A walk found it before its announcement was read: what udev remembers may be of another

@@ -120,6 +120,7 @@ class DeviceTable {
     bool follow_move(const FoundDevice& found, uint64_t seqnum, Time now, Changes& changes);
     Device* follow_early(const DeviceEvent& event, Time now, Changes& changes);
     Device* of_inode(uint64_t inode) const;
+    bool has_gone_on(const DeviceEvent& event) const;
     // `succeeds`: another device had its path until now.
     void add(const FoundDevice& found, uint64_t seqnum, bool succeeds, Time now, Changes& changes);
     bool went_since(std::string_view devpath, uint64_t seqnum) const;
