@@ -36,8 +36,12 @@ bool DeviceTable::ended_since(const FoundDevice& found, uint64_t seqnum, Time be
     return inode != 0 && inode == grave->second.inode;
 }
 
-// What was said of this path since it came there may have been of its successor.
-void DeviceTable::make_way(Device& device) { device.seqnum_ = std::min(device.seqnum_, device.here_); }
+// What was said of this path since it came there may have been of its successor; and what was said after the walk
+// that found that one, is of it, and newer than what the walk found.
+void DeviceTable::make_way(Device& device, uint64_t seqnum) {
+    if (device.event_seqnum_ > seqnum) dying_.push_back(device.devpath_);
+    device.seqnum_ = std::min(device.seqnum_, device.here_);
+}
 
 // Whether a walk found nothing, or another device, where this one is known. What an event newer than the
 // walk brought is not the walk's to end.

@@ -2,6 +2,8 @@
 // device_kin.cc; what is known of a device beyond its presence, and how surely, in device_known.cc.
 #include "engine/model/device_table.h"
 
+#include <algorithm>
+
 #include "conditions/text.h"
 
 namespace devmux {
@@ -136,7 +138,7 @@ void DeviceTable::apply(const LookedAt& look, Time now, Changes& changes) {
     Device* device = known(look.devpath);
     if (look.found) {
         if (!device && follow_move(*look.found, look.seqnum, now, changes)) device = known(look.devpath);
-        if (device || !ended_since(*look.found, look.seqnum, now - look.took)) add(*look.found, look.seqnum, false, now, changes);
+        if (device || !ended_since(*look.found, look.seqnum, now - look.took)) add(*look.found, look.seqnum, true, false, now, changes);
     } else if (device && (look.seqnum == 0 || device->event_seqnum_ <= look.seqnum)) {
         remove_tree(*device, look.seqnum, now, changes);
     }
@@ -163,40 +165,41 @@ void DeviceTable::apply(const Snapshot& snapshot, Time now, Changes& changes) {
     }
     std::set<std::string> taken_over;
     for (auto it = gone.rbegin(); it != gone.rend(); ++it) {
-        if (there.contains((*it)->devpath_)) taken_over.insert((*it)->devpath_), make_way(**it);
+        if (there.contains((*it)->devpath_)) taken_over.insert((*it)->devpath_), make_way(**it, snapshot.seqnum);
         remove(**it, 0, now, changes);
     }
     walked_upto_ = std::max(walked_upto_, snapshot.seqnum);
     for (const FoundDevice& found : snapshot.devices) {
         if (known(found.devpath) || !ended_since(found, snapshot.seqnum, now - snapshot.took))
-            add(found, snapshot.seqnum, taken_over.contains(found.devpath), now, changes);
+            add(found, snapshot.seqnum, false, taken_over.contains(found.devpath), now, changes);
     }
     if (std::exchange(all_in_doubt_, false))
         for (auto& [devpath, device] : devices_) device->in_doubt_ = false;
     settle_lenient(now, changes);
 }
 
-void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, bool succeeds, Time now, Changes& changes) {
+void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, bool looked, bool succeeds, Time now, Changes& changes) {
     Device* device = known(found.devpath);
     bool newer = device && seqnum != 0 && device->event_seqnum_ > seqnum;  // an event knows better
     bool replaced = device && (seqnum == 0 || device->here_ <= seqnum);
     if (replaced && differs(device->generation_, found.standing.generation)) {
         succeeds = true;
-        make_way(*device);
+        make_way(*device, seqnum);
         give_way(*device, seqnum, now, changes);
         device = nullptr;
     }
     if (device) {
         if (newer) return;
-        // Attributes are read all the time, and a walk takes its time: what it found may be the older.
+        // Attributes are read all the time, and a walk takes its time: what it found may be the older. A look is
+        // one of those reads, in their order.
         Standing standing = found.standing;
-        bool doubtful = !same_attributes(*device, standing.attributes);
+        bool doubtful = !looked && !same_attributes(*device, standing.attributes);
         if (doubtful) {
             standing.attributes.clear();
-            device->rereading_ = true;
             reread_.push_back(device);
         }
-        update(*device, found.block, standing, doubtful, now, changes);
+        bool differently = std::exchange(device->rereading_, doubtful) != doubtful;
+        update(*device, found.block, standing, differently, now, changes);
         if (found.udev) take_record(*device, *found.udev, now, changes);
     } else {
         std::string none;
@@ -208,6 +211,7 @@ void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, bool succeeds, 
         device->walked_ = true;
         device->here_ = seqnum;
         device->succeeds_ = succeeds;
+        device->in_doubt_ = succeeds && std::ranges::find(dying_, found.devpath) != dying_.end();
         if (found.udev) set_udev_block(*device, *found.udev, none);
         set_ready(*device, !awaits_udev_ || (found.udev && is_done(*found.udev)));
         announce(*device, now, changes);

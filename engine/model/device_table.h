@@ -113,7 +113,7 @@ class DeviceTable {
     void settle_lenient(Time now, Changes& changes);
     void changed(Device& device, std::string old_block, Time now, Changes& changes);
     using There = std::unordered_map<std::string_view, const FoundDevice*>;
-    static void make_way(Device& device);
+    void make_way(Device& device, uint64_t seqnum);
     static bool is_another(const Device& device, const FoundDevice* found, uint64_t seqnum);
     void take_along(const Uevent& move, Time now, Changes& changes);
     void follow_moves(const Snapshot& snapshot, const There& there, Time now, Changes& changes);
@@ -121,8 +121,8 @@ class DeviceTable {
     Device* follow_early(const DeviceEvent& event, Time now, Changes& changes);
     Device* of_inode(uint64_t inode) const;
     bool has_gone_on(const DeviceEvent& event) const;
-    // `succeeds`: another device had its path until now.
-    void add(const FoundDevice& found, uint64_t seqnum, bool succeeds, Time now, Changes& changes);
+    // `looked`: by a look at it alone; `succeeds`: another device had its path until now.
+    void add(const FoundDevice& found, uint64_t seqnum, bool looked, bool succeeds, Time now, Changes& changes);
     bool went_since(std::string_view devpath, uint64_t seqnum) const;
     bool ended_since(const FoundDevice& found, uint64_t seqnum, Time began);
     Device& insert(std::string_view devpath, std::string_view subsystem, Time now);

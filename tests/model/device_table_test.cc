@@ -417,4 +417,53 @@ TEST_SUITE("model/device_table") {
         t.table.apply(AttributesRead{"/devices/a", {.inode = 6}, {{"speed", "3"}}}, false, t.now, t.changes);
         CHECK(t.table.find("/devices/a")->attribute("speed").text == "9");
     }
+
+    TEST_CASE("a walk that contradicts a read makes doubt, until a read, a look or another walk ends it") {
+        Table t;
+        const Device* a = nullptr;
+        auto read = [&](const char* text) {
+            t.changes.clear();
+            t.table.apply(AttributesRead{"/devices/a", {.inode = 1}, {{"size", text}}}, false, t.now, t.changes);
+        };
+        auto sees = [&](const char* text) {
+            FoundDevice found = Table::found({"/devices/a", 1});
+            found.standing.attributes = {{"size", text}};
+            return found;
+        };
+        auto walk = [&](const char* text) {
+            t.changes.clear();
+            t.table.apply(Snapshot{.devices = {sees(text)}, .seqnum = 1}, t.now, t.changes);
+        };
+        auto look = [&](const char* text) {
+            t.changes.clear();
+            t.table.apply(LookedAt{"/devices/a", sees(text), 1}, t.now, t.changes);
+        };
+        t.say({"add", "/devices/a", 1, 1});
+        read("B");
+        a = t.table.find("/devices/a");
+        auto says = [&](const char* text, bool in_doubt) {
+            CHECK(a->attribute("size").text == text);
+            CHECK(a->in_doubt() == in_doubt);
+        };
+        walk("A");
+        says("B", true);
+        CHECK(t.table.reread().size() == 1);
+        read("B");
+        says("B", false);
+        CHECK(t.count(Kind::Changed) == 1);
+        // The queue of reads joins a read to a look: that is all that comes.
+        walk("A");
+        look("B");
+        says("B", false);
+        CHECK(t.count(Kind::Changed) == 1);
+        walk("A");
+        look("C");
+        says("C", false);
+        // A walk stands for all reads that were too many.
+        walk("A");
+        says("C", true);
+        walk("C");
+        says("C", false);
+        CHECK(t.table.reread().empty());
+    }
 }
