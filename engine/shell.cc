@@ -40,14 +40,18 @@ Shell::Shell(ShellConfig config, Loop& loop, Log& log)
       sysfs_(config_.sysfs) {}
 
 // The bus goes first: its connections take back what they wait for.
-Shell::~Shell() { bus_.reset(); }
+// The name of the helper's socket goes before the lock on its folder, which the next engine may wait for.
+Shell::~Shell() {
+    bus_.reset();
+    hotplug_.reset();
+}
 
 std::optional<Error> Shell::start() {
     SavedState saved;
     if (!config_.record.empty())
         if (auto error = recordings_.open_file(config_.record, config_.record_limit)) return error;
-    if (!config_.dry_run)
-        if (auto error = open_runtime(saved)) return error;
+    if (config_.dry_run) config_.sources.hotplug = false;  // it has no place of its own to listen at
+    else if (auto error = open_runtime(saved)) return error;
     // Listen first: what happens while units are loaded and sysfs is walked waits in the socket.
     if (config_.sources.kernel)
         if (auto error = open_source(Transport::Kernel)) return error;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <deque>
 #include <map>
 #include <memory>
@@ -33,6 +34,9 @@
 #include "engine/status/log.h"
 
 namespace devmux {
+
+// Of a message that may repeat without end the 1st, 2nd, 4th, 8th … are told.
+inline bool worth_telling(uint64_t count) { return std::has_single_bit(count); }
 
 // Errors as they are told: one text each, with place and caret.
 std::vector<std::string> texts_of(const Errors& errors);
@@ -90,8 +94,10 @@ class Shell final : public Control, private ChildWatch {
     void open_monitor();
     bool next(Transport via, Received& received);
     bool is_open(Transport via) const;
+    bool& switch_of(Transport via);
     void read_source(Transport via);
     void read_all();
+    void read_on();
     void read_kernel_empty();
     bool take(Transport via, const Received& received);
     void source_empty(Transport via);
@@ -99,6 +105,7 @@ class Shell final : public Control, private ChildWatch {
     // shell_devices.cc: what the machine says
     void take_message(std::string_view bytes, Transport via);
     Standing standing_for(const Uevent& uevent, Transport via) const;
+    bool is_from_the_future(uint64_t seqnum) const;
     void read_attributes(std::string_view devpath, std::string_view subsystem);
     void on_answers();
     void take(AttributesRead& read);
@@ -154,6 +161,7 @@ class Shell final : public Control, private ChildWatch {
     uint64_t walk_began_ = 0, walk_ended_ = 0;  // uevent_seqnum
     Time complete_due_ = kNever;  // numbers that are still missing then were somebody else's
     uint64_t refused_ = 0, malformed_ = 0, unsaved_ = 0;
+    uint64_t failed_walks_ = 0;  // since one succeeded
 
     // Run
     std::optional<RuntimeDir> runtime_;

@@ -6,13 +6,13 @@
 #include "engine/memory.h"
 #include "engine/shell.h"
 
-#include <bit>
-
 namespace devmux {
 namespace {
 
 // Before sysfs is walked again: after a walk that failed, or an event that made no sense.
 constexpr Duration kMoment = std::chrono::seconds(1);
+// … and after walks that go on failing: twice as long each time, and so long at most.
+constexpr Duration kLongestPause = std::chrono::minutes(1);
 // How long to wait for numbers that were given out before the walk ended and did not come.
 constexpr Duration kStragglers = std::chrono::milliseconds(100);
 // Numbers that are looked for one by one; a longer gap is somebody else's for certain.
@@ -23,8 +23,7 @@ constexpr uint64_t kNumbersLookedFor = 65536;
 void Shell::take_message(std::string_view bytes, Transport via) {
     auto uevent = parse_uevent(bytes);
     if (!uevent) {
-        // Of a message that may repeat without end the 1st, 2nd, 4th, 8th … are told.
-        if (std::has_single_bit(++malformed_))
+        if (worth_telling(++malformed_))
             report(Report::Level::Warning, "", "an event of the source " + std::string(to_string(via)) +
                        " makes no sense: " + uevent.error().to_string() + " (" + std::to_string(malformed_) +
                        " so far)");
@@ -36,11 +35,19 @@ void Shell::take_message(std::string_view bytes, Transport via) {
     }
     // Who speaks for udev is up.
     if (via == Transport::Udev && udev_ != UdevPresence::Running) feed(look_at_udev());
+    if (via != Transport::Kernel && is_from_the_future(uevent->seqnum)) uevent->seqnum = 0;
     Standing standing = standing_for(*uevent, via);
     feed(DeviceEvent{*uevent, standing, via});
     if (uevent->action == Action::Remove) return;
     if (standing.orphan) reader_->look(std::string(uevent->devpath));
     else read_attributes(uevent->devpath, uevent->subsystem);
+}
+
+// Whoever gives himself a number that the kernel has not given out would make all that comes look old.
+bool Shell::is_from_the_future(uint64_t seqnum) const {
+    if (engine_->has_taken(seqnum)) return false;
+    uint64_t newest = newest_event(sysfs_);
+    return newest != 0 && seqnum > newest;
 }
 
 // What has to be looked up for this event: the identity of what is new. By asking the directory alone,
@@ -73,6 +80,7 @@ void Shell::on_answers() {
 void Shell::take(AttributesRead& read) { feed(read); }
 
 void Shell::take(DeviceLooked& looked) {
+    looked.look.took = Loop::now() - looked.began;
     for (FoundDevice& found : looked.ancestors) {
         if (engine_->knows(found.devpath)) continue;
         std::string devpath = found.devpath;
@@ -87,6 +95,7 @@ void Shell::take(const ReadStuck& stuck) {
 }
 
 void Shell::walk() {
+    if (!config_.sources.coldplug) return;
     walking_ = true;
     reader_->walk();
 }
@@ -94,11 +103,15 @@ void Shell::walk() {
 void Shell::take(Walked& walked) {
     walking_ = false;
     if (!walked.snapshot) {
-        report(walked.snapshot.error(), Report::Level::Error);
-        resync_due_ = std::min(resync_due_, Loop::now() + kMoment);
+        if (worth_telling(++failed_walks_))
+            report(walked.snapshot.error(), Report::Level::Error);
+        Duration pause = std::min<Duration>(kMoment * (1 << std::min<uint64_t>(failed_walks_ - 1, 6)), kLongestPause);
+        resync_due_ = std::min(resync_due_, Loop::now() + pause);
         return;
     }
-    const Snapshot& snapshot = *walked.snapshot;
+    failed_walks_ = 0;
+    Snapshot& snapshot = *walked.snapshot;
+    snapshot.took = Loop::now() - walked.began;
     // It began before events were lost: another one follows.
     if (snapshot.seqnum < doubted_at_) {
         walking_ = true;
@@ -129,15 +142,13 @@ void Shell::may_be_complete() {
 }
 
 void Shell::doubt(InDoubt::Why why) {
-    if (!config_.sources.coldplug) {
-        report(Report::Level::Error, "", "events may be lost (" + std::string(to_string(why)) +
-                                             "), and the source coldplug is off: what became of devices is not known");
-        return;
-    }
     doubted_at_ = newest_event(sysfs_);
     behind_.clear();
     owed_ = false;
     feed(InDoubt{why});
+    if (!config_.sources.coldplug)
+        report(Report::Level::Error, "", "sysfs is not looked at, for the source coldplug is off: what became of devices "
+                                         "is unknown until \"devmux source coldplug on\"");
     walk();
 }
 

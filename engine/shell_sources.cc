@@ -2,8 +2,6 @@
 #include "conditions/text.h"
 #include "engine/shell.h"
 
-#include <bit>
-
 namespace devmux {
 namespace {
 
@@ -11,9 +9,6 @@ namespace {
 constexpr int kMessagesPerTurn = 64;
 // … and of the kernel's before one of udev's, so that a storm does not end udev's turn for good.
 constexpr int kKernelFirst = 4096;
-
-// Of a message that may repeat without end: the 1st, 2nd, 4th, 8th … are told.
-bool worth_telling(uint64_t count) { return std::has_single_bit(count); }
 
 InDoubt::Why loss_of(Transport via, Received::Kind kind) {
     if (via == Transport::Udev) return InDoubt::Why::Udev;
@@ -35,8 +30,9 @@ std::optional<Error> Shell::open_source(Transport via) {
         monitor_.emplace(std::move(*monitor));
         fd = monitor_->fd();
     } else {
-        // A dry run has no place of its own to listen at.
-        if (!runtime_) return std::nullopt;
+        if (!runtime_)
+            return Error{.where = {}, .what = "a dry run has no place of its own to listen for helpers", .source = "",
+                         .caret = -1, .hint = "start devmuxd without --dry-run, with a --runtime-dir of its own"};
         auto socket = HotplugSocket::open(runtime_->path() + "/hotplug");
         if (!socket) return socket.error();
         hotplug_.emplace(std::move(*socket));
@@ -71,6 +67,11 @@ bool Shell::is_open(Transport via) const {
            : via == Transport::Udev ? monitor_.has_value() : hotplug_.has_value();
 }
 
+bool& Shell::switch_of(Transport via) {
+    return via == Transport::Kernel ? config_.sources.kernel
+           : via == Transport::Udev ? config_.sources.udev : config_.sources.hotplug;
+}
+
 bool Shell::next(Transport via, Received& received) {
     switch (via) {
         case Transport::Kernel: return netlink_->next(received);
@@ -89,17 +90,18 @@ void Shell::read_source(Transport via) {
             if (via == Transport::Udev && received.kind == Received::Kind::Message) read_kernel_empty();
             if (!take(via, received)) return;
         } else if (received.kind == Received::Kind::Failed) {
-            report(Report::Level::Error, "", "the socket of the source " + std::string(to_string(via)) +
-                                                 " failed: " + received.why + "; restart devmuxd");
-            return close_source(via);
+            std::string name(to_string(via));
+            report(Report::Level::Error, "", "the socket of the source " + name + " failed: " + received.why +
+                                                 "; the source is off until \"devmux source " + name + " on\"");
+            close_source(via);
+            switch_of(via) = false;
+            if (behind_.empty()) caught_up();
+            return;
         } else {
             return source_empty(via);
         }
     }
-    loop_.once_more([this] {
-        read_all();
-        turn_ended();
-    });
+    read_on();
 }
 
 // Also those that have nothing to say now, and are therefore read empty.
@@ -112,6 +114,15 @@ void Shell::read_kernel_empty() {
     Received received;
     for (int i = 0; i < kKernelFirst && netlink_ && netlink_->next(received); ++i)
         if (!take(Transport::Kernel, received)) return;
+    // Its loss has been told, and nothing wakes us for a socket that is empty.
+    if (lost_[static_cast<size_t>(Transport::Kernel)]) read_on();
+}
+
+void Shell::read_on() {
+    loop_.once_more([this] {
+        read_all();
+        turn_ended();
+    });
 }
 
 // False when the socket is not to be read on.
@@ -145,7 +156,8 @@ void Shell::source_empty(Transport via) {
 }
 
 std::optional<Error> Shell::set_source(const std::string& name, bool on) {
-    auto switch_to = [&](bool& flag, Transport via) -> std::optional<Error> {
+    auto switch_to = [&](Transport via) -> std::optional<Error> {
+        bool& flag = switch_of(via);
         if (std::exchange(flag, on) == on) return std::nullopt;
         if (!on) {
             close_source(via);
@@ -153,15 +165,18 @@ std::optional<Error> Shell::set_source(const std::string& name, bool on) {
             flag = false;
             return error;
         }
-        if (via == Transport::Udev) feed(look_at_udev());
+        if (via == Transport::Udev) {
+            feed(look_at_udev());
+            watch_files();  // its control socket
+        }
         if (on) doubt(InDoubt::Why::Switched);
         else if (behind_.empty()) caught_up();
         return std::nullopt;
     };
     std::optional<Error> error;
-    if (name == "kernel") error = switch_to(config_.sources.kernel, Transport::Kernel);
-    else if (name == "udev") error = switch_to(config_.sources.udev, Transport::Udev);
-    else if (name == "hotplug") error = switch_to(config_.sources.hotplug, Transport::Hotplug);
+    if (name == "kernel") error = switch_to(Transport::Kernel);
+    else if (name == "udev") error = switch_to(Transport::Udev);
+    else if (name == "hotplug") error = switch_to(Transport::Hotplug);
     else if (name == "coldplug") {
         if (!std::exchange(config_.sources.coldplug, on) && on) walk();
     } else {

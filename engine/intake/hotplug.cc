@@ -129,8 +129,10 @@ bool HotplugSocket::next(Received& received) {
         size = recvmsg(fd_.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (size < 0 && errno == EINTR);
     if (size < 0) {
-        received.kind = errno == EAGAIN ? Received::Kind::Empty : Received::Kind::Failed;
-        if (errno != EAGAIN) received.why = with_reason("reading " + path_, errno);
+        // Without memory for it the datagram stays where it is.
+        bool later = errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS;
+        received.kind = later ? Received::Kind::Empty : Received::Kind::Failed;
+        if (!later) received.why = with_reason("reading " + path_, errno);
         return false;
     }
     received.why = refusal(credentials_of(header), header.msg_flags, geteuid());

@@ -85,10 +85,10 @@ class Worker {
             reading_ = shared_->watch.begin(shared_->root + (walk ? "/devices" : request->devpath));
             std::shared_ptr<const AttributeNeeds> needs = shared_->needs;
             guard.unlock();
-            auto began = std::chrono::steady_clock::now();
+            Time began = std::chrono::steady_clock::now().time_since_epoch();
             std::optional<ReadAnswer> answer = read(*request, *needs);
             guard.lock();
-            if (answer) set_duration(*answer, std::chrono::steady_clock::now() - began);
+            if (answer) set_began(*answer, began);
             shared_->over(shared_->watch.end(reading_));
             shared_->queue.end(*request);
             if (answer) shared_->answer(std::move(*answer));
@@ -108,18 +108,33 @@ class Worker {
     std::optional<ReadAnswer> read(const ReadRequest& request, const AttributeNeeds& needs) {
         switch (request.kind) {
             case ReadRequest::Kind::Attributes:
-                if (auto names = needs.for_subsystem(request.subsystem); !names.empty())
-                    return shared_->sysfs.attributes(request.devpath, names, before_);
-                return std::nullopt;
+                return attributes(request, needs);
             case ReadRequest::Kind::Look: return look(request.devpath, needs);
             case ReadRequest::Kind::Walk: return walk(needs);
         }
         return std::nullopt;
     }
 
-    static void set_duration(ReadAnswer& answer, Duration took) {
-        if (auto* looked = std::get_if<DeviceLooked>(&answer)) looked->look.took = took;
-        if (auto* walked = std::get_if<Walked>(&answer); walked && walked->snapshot) walked->snapshot->took = took;
+    static void set_began(ReadAnswer& answer, Time began) {
+        if (auto* looked = std::get_if<DeviceLooked>(&answer)) looked->began = began;
+        if (auto* walked = std::get_if<Walked>(&answer)) walked->began = began;
+    }
+
+    std::optional<ReadAnswer> attributes(const ReadRequest& request, const AttributeNeeds& needs) {
+        auto names = needs.for_subsystem(request.subsystem);
+        if (names.empty()) return std::nullopt;
+        std::optional<AttributesRead> read = shared_->sysfs.attributes(request.devpath, names, before_);
+        if (read) return std::move(*read);
+        walk_where_unreadable(request.devpath);
+        return std::nullopt;
+    }
+
+    // It stands and cannot be read: a walk, which this thread begins next, says why.
+    bool walk_where_unreadable(const std::string& devpath) {
+        if (!shared_->sysfs.standing(devpath, {}).device) return false;
+        std::lock_guard guard(shared_->lock);
+        shared_->queue.walk();
+        return true;
     }
 
     std::optional<ReadAnswer> look(const std::string& devpath, const AttributeNeeds& needs) {
@@ -129,11 +144,7 @@ class Worker {
         out.look = {.devpath = devpath, .found = {}, .seqnum = newest_event(sysfs)};
         out.ancestors = unknown_ancestors(sysfs, needs, devpath, none, before_);
         out.look.found = sysfs.read(devpath, needs, before_);
-        if (!out.look.found && sysfs.standing(devpath, {}).device) {
-            std::lock_guard guard(shared_->lock);
-            shared_->queue.walk();  // which this thread begins next
-            return std::nullopt;
-        }
+        if (!out.look.found && walk_where_unreadable(devpath)) return std::nullopt;
         for (FoundDevice& ancestor : out.ancestors) add_record(ancestor);
         if (out.look.found) add_record(*out.look.found);
         return out;

@@ -30,12 +30,14 @@ namespace devmux {
 struct DeviceLooked {
     std::vector<FoundDevice> ancestors;
     LookedAt look;
+    Time began{};  // CLOCK_MONOTONIC
 };
 
 // A walk, and the number of the newest event when it had ended.
 struct Walked {
     Result<Snapshot> snapshot;
     uint64_t ended_at = 0;  // /sys/kernel/uevent_seqnum
+    Time began{};           // CLOCK_MONOTONIC
 };
 
 // A read that does not come back: told once for each file that is being read, and again when it has

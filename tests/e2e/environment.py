@@ -10,8 +10,10 @@ def environment_is_the_daemons_gift_alone(p):
     """Exactly what the manual lists; nothing of the daemon's own; descriptors, folder, umask, session."""
     name = p.name("v")
     env, proc = p.out / ".env", p.out / ".proc"
+    # The shell itself blocks signals while it begins a program: its own eyes are used.
     look = p.program("look", f"#!/bin/sh\n{{ pwd; umask; cut -d' ' -f6 /proc/$$/stat; echo pid $$;\n"
-                             f"grep -E 'Sig(Blk|Ign)' /proc/$$/status; }} >{proc}\n")
+                             f"while read -r key value; do case $key in SigBlk:|SigIgn:) echo $key $value;; esac; done "
+                             f"</proc/$$/status; }} >{proc}\n")
     when = f"when: 'network interface[name = \"{name}\"]'\n"
     p.unit("env", when + f"environment: {{OWN: 'a b', PATH: /own}}\ncommand: {{start: [/bin/cp, /proc/self/environ, {env}]}}\n")
     p.unit("proc", when + f"command: {{start: [{look}]}}\n")

@@ -170,10 +170,21 @@ def a_source_is_switched_off_and_on(p):
 
 @test
 def unknown_is_not_absent_after_a_loss(p):
-    """Without a walk (the source coldplug is off) what was lost stays lost, and that is said."""
+    """Without walks (the source coldplug is off) nobody knows what became of devices, until there are."""
+    name = p.name("v")
+    p.unit("w", f'while: network interface[name = "{name}"]\n' + p.command(stop=True))
     d = p.daemon("--sources", "kernel")
+    p.add_link("v")
+    d.until_state("w", "active")
     os.kill(d.pid, signal.SIGSTOP)
     os.kill(d.pid, signal.SIGCONT)
     d.until_log("the source coldplug is off")
-    if d.status()["in_doubt"]:
-        raise Failure("nothing would ever end the doubt")
+    equal(d.status()["in_doubt"], True, "in doubt")
+    contains(d.ask("explain", "w").stdout, "not seen again yet", "explanation")
+    equal(d.state("w"), "active", "what runs, runs on")
+    equal(d.counters()["doubts"], 1, "doubts")
+    d.ask("source", "coldplug", "on")
+    eventually(lambda: not d.status()["in_doubt"], "verified", d.log_text)
+    p.del_link(name)
+    d.until_state("w", "waiting")
+    equal([r.argv[0] for r in p.runs()], ["start", "stop"], "runs")

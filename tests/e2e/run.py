@@ -21,6 +21,7 @@ made.  The last line is "N passed, N failed"; the exit code is 1 if any failed. 
 """
 import argparse
 import os
+import signal
 import sys
 import time
 import traceback
@@ -67,6 +68,8 @@ def main():
     if os.geteuid() != 0:
         print("root is needed: links and loop devices are made")
         return 1
+    # A shell that runs this in the background ignores Ctrl-C for it, and it would for what is begun here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     results = [run_one(n, f, options.build, options.log_lines) for n, f in chosen]
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
