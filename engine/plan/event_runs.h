@@ -74,8 +74,8 @@ class EventRuns {
     };
     Numbers of(const std::string& unit) const;
     uint64_t dropped() const { return dropped_; }
-    // Which of the unit's devices are held back; of the one that goes on first, a sentence. Or empty.
     size_t remembered() const { return lanes_.size(); }
+    // Which of the unit's devices are held back; of the one that goes on first, a sentence. Or empty.
     std::string held_back(const std::string& unit, Time now) const;
 
   private:

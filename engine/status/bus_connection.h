@@ -5,6 +5,7 @@
 //
 //   Status() List() Unit(s name) Devices(s class) Classes() Eval(s condition)
 //   Start(s name, b wait) Stop(s name, b wait) Reset(s name, b latch) Reload() Wait(s condition)
+//   Source(s name, b on)
 //   Record(b checkpoint_alone) -> h: a socket that a recording comes out of
 //
 // Errors: org.devmux1.Error.NoSuchUnit, NoSuchClass, BadCondition, Refused; the text is the
