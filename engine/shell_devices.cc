@@ -54,11 +54,11 @@ bool Shell::is_from_the_future(uint64_t seqnum) const {
 // which no driver can delay. Helpers speak of it in any order, so who has the path now must be asked always.
 Standing Shell::standing_for(const Uevent& uevent, Transport via) const {
     if (uevent.action == Action::Remove)
-        return uevent.synthetic ? sysfs_.standing(uevent.devpath, {}, uevent.block) : Standing{};
+        return uevent.synthetic ? sysfs_.standing(uevent.devpath, uevent.block) : Standing{};
     bool known = engine_->knows(uevent.devpath);
     bool in_order = via != Transport::Hotplug;
     if (uevent.synthetic || (known && uevent.action != Action::Add && in_order)) return {};
-    Standing standing = sysfs_.standing(uevent.devpath, {}, uevent.block);
+    Standing standing = sysfs_.standing(uevent.devpath, uevent.block);
     if (!standing.exists) standing.bare = !sysfs_.is_subsystem(uevent.subsystem);
     if (walked_ && !known)
         standing.orphan = has_unknown_ancestor(sysfs_, uevent.devpath,

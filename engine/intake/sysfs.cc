@@ -175,8 +175,7 @@ bool Sysfs::is_subsystem(std::string_view name) const {
     return false;
 }
 
-Standing Sysfs::standing(std::string_view devpath, std::span<const std::string> attributes,
-                         Block block) const {
+Standing Sysfs::standing(std::string_view devpath, Block block) const {
     Standing out;
     struct stat status {};
     Descriptor directory = open_directory(devpath);
@@ -193,9 +192,6 @@ Standing Sysfs::standing(std::string_view devpath, std::span<const std::string> 
         out.device = devpath.starts_with(kDevices) && has_uevent_file(directory.get());
     }
     out.generation = generation_of(status.st_ino, find_in(block, "SUBSYSTEM").value_or(""), block);
-    if (!out.device || !directory) return out;
-    out.driver = link_target_name(directory.get(), "driver");
-    out.attributes = read_attributes(directory.get(), devpath, attributes, {});
     return out;
 }
 

@@ -4,7 +4,7 @@
 //
 // May block: drivers answer for attributes, and from 6.10 to 6.14 (and 6.1.95, 6.6.35 …) `uevent`
 // took the device's lock, which a slow probe holds for minutes (c0a40097f0bc, reverted by
-// dc1771f71854). Only standing() without attributes is safe on the loop.
+// dc1771f71854). Only standing() is safe on the loop.
 #pragma once
 
 #include <functional>
@@ -41,10 +41,10 @@ class Sysfs {
     // directories below it; their "subsystem" is the name of a kset, lib/kobject_uevent.c.)
     bool is_subsystem(std::string_view name) const;
 
-    // What an event takes in. `block`: the event's own variables, which carry ifindex and diskseq.
-    // With a devpath that is not below devices/, only `exists` and the inode.
-    Standing standing(std::string_view devpath, std::span<const std::string> attributes,
-                      Block block = {}) const;
+    // Who stands there when an event is taken in: no driver and no attributes, whose files may block.
+    // `block`: the event's own variables, which carry ifindex and diskseq. With a devpath that is not
+    // below devices/, only `exists` and the inode.
+    Standing standing(std::string_view devpath, Block block = {}) const;
 
     // All of a device; nothing when there is none, or it went away meanwhile. Without a
     // `subsystem` link (the root of a PCI bus, cpu0/cache) the subsystem is empty: such a device

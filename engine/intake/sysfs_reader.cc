@@ -131,7 +131,7 @@ class Worker {
 
     // It stands and cannot be read: a walk, which this thread begins next, says why.
     bool walk_where_unreadable(const std::string& devpath) {
-        if (!shared_->sysfs.standing(devpath, {}).device) return false;
+        if (!shared_->sysfs.standing(devpath).device) return false;
         std::lock_guard guard(shared_->lock);
         shared_->queue.walk();
         return true;
