@@ -83,7 +83,7 @@ void Planner::coldplug_complete(Time now, Actions& actions) {
     settle_.coldplug_complete();
     for (auto it = handled_.begin(); it != handled_.end();) {
         auto here = it++;
-        const auto& [unit, devpath] = here->first;
+        const auto& [devpath, unit] = here->first;
         if (world_.table.find(devpath)) continue;
         actions.push_back(Report{Report::Level::Warning, unit, printable(devpath) +
                                      " went while no engine ran: its removal was not run"});

@@ -124,6 +124,7 @@ class Planner {
                  Actions& actions);
     void run_waiting(const Device& device, const std::function<bool(const DeviceRun&)>& may, bool gone,
                      Time now, Actions& actions);
+    void forget(std::string_view devpath, Actions& actions);
     void moved_events(const DeviceChange& change, Actions& actions);
     void report_settled(Time now, Actions& actions);
 
@@ -137,8 +138,8 @@ class Planner {
     std::deque<UnitIndex> queue_;
     std::set<std::pair<Time, UnitIndex>> deadlines_;
     EventRuns runs_;
-    // each-event `add` runs of a former engine, and ours: devpath and generation, per unit.
-    std::map<std::pair<std::string, std::string>, Generation> handled_;
+    // each-event `add` runs of a former engine, and ours: of which device.
+    std::map<RunKey, Generation> handled_;
     // Events that cannot be run yet, in order; and the last that were run without waiting for udev, whose
     // copy must not run them again.
     std::map<RunKey, std::deque<DeviceRun>> waiting_runs_;

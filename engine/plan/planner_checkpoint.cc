@@ -10,7 +10,7 @@ PlannerCheckpoint Planner::checkpoint() const {
     out.units = units_;
     out.queue = queue_;
     out.runs = runs_.checkpoint();
-    for (const auto& [key, generation] : handled_) out.handled.push_back({key.first, key.second, generation});
+    for (const auto& [key, generation] : handled_) out.handled.push_back({key.second, key.first, generation});
     for (const auto& [key, runs] : waiting_runs_)
         for (const DeviceRun& r : runs)
             out.waiting.push_back({key.second, key.first, r.action, r.block, r.seqnum, r.synthetic, r.for_udev, r.at});
@@ -36,7 +36,7 @@ void Planner::restore(std::shared_ptr<const Configuration> configuration, const 
     for (UnitIndex unit : from.queue)
         if (unit < units_.size()) mark(unit);
     runs_.restore(from.runs);
-    for (const auto& h : from.handled) handled_[{h.unit, h.devpath}] = h.generation;
+    for (const auto& h : from.handled) handled_[{h.devpath, h.unit}] = h.generation;
     for (const auto& w : from.waiting)
         waiting_runs_[{w.devpath, w.unit}].push_back({w.action, w.block, w.seqnum, w.synthetic, w.for_udev, w.at});
     for (const auto& r : from.ran_upto) ran_upto_[{r.devpath, r.unit}] = r.seqnum;

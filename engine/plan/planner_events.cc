@@ -43,17 +43,13 @@ void Planner::moved_events(const DeviceChange& change, Actions& actions) {
     std::set<std::string> awaited;  // units that have yet to run its arrival
     for (const Managed& m : units_)
         if (m.unit->each_event && runs_.moved(m.unit->name, change.old_devpath, now)) awaited.insert(m.unit->name);
-    for (auto it = handled_.begin(); it != handled_.end();) {
-        auto [unit, devpath] = it->first;
-        auto here = it++;
-        if (devpath != change.old_devpath) continue;
-        if (!awaited.contains(unit)) {
-            actions.push_back(Record{SavedRun{unit, devpath, {}, 0}});
-            actions.push_back(Record{SavedRun{unit, now, here->second, ++last_job_}});
-            actions.push_back(Record{SavedEnd{last_job_}});
-        }
-        handled_[{unit, now}] = here->second;
-        handled_.erase(here);
+    for (auto it = handled_.lower_bound({change.old_devpath, ""});
+         it != handled_.end() && it->first.first == change.old_devpath; ++it) {
+        const std::string& unit = it->first.second;
+        if (awaited.contains(unit)) continue;
+        actions.push_back(Record{SavedRun{unit, change.old_devpath, {}, 0}});
+        actions.push_back(Record{SavedRun{unit, now, it->second, ++last_job_}});
+        actions.push_back(Record{SavedEnd{last_job_}});
     }
     auto rename = [&](auto& map) {
         auto it = map.lower_bound({change.old_devpath, ""});
@@ -62,6 +58,7 @@ void Planner::moved_events(const DeviceChange& change, Actions& actions) {
             it = map.erase(it);
         }
     };
+    rename(handled_);
     rename(waiting_runs_);
     rename(ran_upto_);
 }
@@ -114,33 +111,44 @@ void Planner::run_processed(const Device& device, const Uevent& u, bool repeated
             ran_upto_[it->first] = u.seqnum;
         }
     run_waiting(device, [](const DeviceRun& run) { return !run.for_udev; }, false, now, actions);
-    event_watchers_.each_watching(device.classes(), device.name(), u.block, [&](UnitIndex index) {
+    for (UnitIndex index : event_watchers_.watching(device, u.block)) {
         RunKey key{device.devpath(), units_[index].unit->name};
         uint64_t& upto = ran_upto_[key];
         bool by_seen = units_[index].unit->each_event->devices.state == DeviceState::Seen;
-        if (upto >= u.seqnum || (by_seen && repeated)) return;
+        if (upto >= u.seqnum || (by_seen && repeated)) continue;
         upto = u.seqnum;
         run_or_keep(index, device,
                     {.action = std::string(u.action_word), .block = std::string(u.block), .seqnum = u.seqnum,
                      .synthetic = u.synthetic, .at = now}, false, now, actions);
-    });
+    }
 }
 
+// Whom it concerns: a removal has no word of udev's, and what only the event says is not known of the device.
 void Planner::run_event(const Device& device, DeviceRun run, bool wait_for_udev, Time now, Actions& actions) {
     bool gone = run.action == "remove" && !run.synthetic;
-    event_watchers_.each_watching(device.classes(), device.name(), run.block, [&](UnitIndex index) {
+    if (gone) forget(device.devpath(), actions);
+    for (UnitIndex index : event_watchers_.watching(device, run.block)) {
         const Managed& m = units_[index];
         RunKey key{device.devpath(), m.unit->name};
         if (gone) {
-            ran_upto_.erase(key);
             run_now(m, device, run, true, now, actions);
-            return;
+            continue;
         }
         bool waits = wait_for_udev && m.unit->each_event->devices.state != DeviceState::Seen;
         if (!waits && run.seqnum != 0 && m.unit->each_event->devices.state != DeviceState::Seen)
             ran_upto_[key] = run.seqnum;
         run_or_keep(index, device, run, waits, now, actions);
-    });
+    }
+}
+
+// What went may come again under the same path: whatever units do with its removal, nothing of it is left.
+void Planner::forget(std::string_view devpath, Actions& actions) {
+    RunKey first{devpath, ""};
+    for (auto it = handled_.lower_bound(first); it != handled_.end() && it->first.first == devpath;
+         it = handled_.erase(it))
+        actions.push_back(Record{SavedRun{it->first.second, it->first.first, {}, 0}});
+    for (auto it = ran_upto_.lower_bound(first); it != ran_upto_.end() && it->first.first == devpath;)
+        it = ran_upto_.erase(it);
 }
 
 // At its place among those that wait already: a device's events are run in their order.
@@ -182,11 +190,8 @@ void Planner::run_waiting(const Device& device, const std::function<bool(const D
 bool Planner::run_now(const Managed& m, const Device& device, const DeviceRun& run, bool gone,
                       Time now, Actions& actions) {
     const EachEvent& each = *m.unit->each_event;
-    auto key = std::make_pair(m.unit->name, std::string(device.devpath()));
+    RunKey key{device.devpath(), m.unit->name};
     bool arrival = run.action == "add" && !run.synthetic;
-    // What went may come again under the same path: forget it, whatever the unit does with it.
-    if (run.action == "remove" && !run.synthetic && handled_.erase(key) > 0)
-        actions.push_back(Record{SavedRun{key.first, key.second, {}, 0}});
     if (!each.actions.contains(action_of(run.action)) || (run.synthetic && !each.synthetic)) return true;
     if (m.state.hold == Hold::Down) return true;
     Truth concerned = Truth::False;
@@ -200,7 +205,7 @@ bool Planner::run_now(const Managed& m, const Device& device, const DeviceRun& r
         if (before != handled_.end() && !differs(before->second, device.generation())) return true;
         handled_[key] = device.generation();
     }
-    runs_.add({++last_job_, m.unit, std::move(key.second), device.generation(), run.action, run.block, arrival},
+    runs_.add({++last_job_, m.unit, std::move(key.first), device.generation(), run.action, run.block, arrival},
               now, actions);
     return true;
 }

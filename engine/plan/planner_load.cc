@@ -145,7 +145,7 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
         bool ended = saved.ended.contains(run.job);
         // Asked for, and never run: the walk will find the device, and run it then.
         if (!ran && !ended) continue;
-        handled_[{run.unit, run.devpath}] = run.generation;
+        handled_[{run.devpath, run.unit}] = run.generation;
         if (ran && !ended) runs_.adopt(run, mark->second, now, actions);
     }
     for (const auto& [name, unit] : saved.units) {

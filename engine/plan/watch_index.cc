@@ -50,6 +50,16 @@ void WatchIndex::each_watching(const std::vector<Device::Membership>& classes, s
     }
 }
 
+std::vector<UnitIndex> WatchIndex::watching(const Device& device, Block event) const {
+    std::vector<UnitIndex> units;
+    auto take = [&](UnitIndex unit) { units.push_back(unit); };
+    each_watching(device.classes(), device.name(), device.block(), take);
+    if (event != device.block()) each_watching(device.classes(), device.name(), event, take);
+    std::ranges::sort(units);
+    units.erase(std::unique(units.begin(), units.end()), units.end());
+    return units;
+}
+
 void WatchIndex::each_watching(const FactKey& fact, const Visitor& visit) const {
     if (auto it = facts_.find(fact); it != facts_.end())
         for (UnitIndex unit : it->second) visit(unit);

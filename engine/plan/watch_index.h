@@ -29,6 +29,8 @@ class WatchIndex {
     void each_watching(const std::vector<Device::Membership>& classes, std::string_view name, Block block,
                        const Visitor& visit) const;
     void each_watching(const FactKey& fact, const Visitor& visit) const;
+    // Each unit once, in their order: who watches the device for what is known of it, or for what an event says.
+    std::vector<UnitIndex> watching(const Device& device, Block event) const;
     std::vector<FactKey> facts(FactKind kind) const;
     bool empty() const { return classes_.empty() && facts_.empty(); }
 

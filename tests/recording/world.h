@@ -109,6 +109,7 @@ class RandomWorld {
             {"chain", "{when: unit both active or settled, stop-when: 'first mouse', command: {start: [/a], stop: [/b]}}"},
             {"each", "{each-event: thing, actions: [add, change, remove, bind], command: {start: [/a]}}"},
             {"seen", "{each-event: 'disk[attr.size = \"5\"]', synthetic: true, environment: {A: 'x'}, command: {start: [/a]}}"},
+            {"named", "{each-event: 'thing[ID_SERIAL = \"a b\"]', actions: [add, change, remove, bind], command: {start: [/a]}}"},
             {"count", "{while: exactly 2 pairs or at least 4 things, init-script: x, task: false}"}};
         if (pick(3) == 0) units.erase("both");
         if (pick(3) == 0) units.erase("each");
