@@ -125,6 +125,7 @@ class Planner {
     void run_waiting(const Device& device, const std::function<bool(const DeviceRun&)>& may, bool gone,
                      Time now, Actions& actions);
     void forget(std::string_view devpath, Actions& actions);
+    void forget_units_that_went();
     void moved_events(const DeviceChange& change, Actions& actions);
     void report_settled(Time now, Actions& actions);
 

@@ -65,7 +65,7 @@ void Planner::moved_events(const DeviceChange& change, Actions& actions) {
 
 void Planner::run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated,
                          Time now, Actions& actions) {
-    if (event_watchers_.empty()) return;
+    if (event_watchers_.empty() && handled_.empty()) return;
     bool udev = world_.table.awaits_udev();
     // Devices that came or went without an event of their own: found by a walk, or missed by one.
     for (const DeviceChange& change : changes) {
@@ -208,6 +208,17 @@ bool Planner::run_now(const Managed& m, const Device& device, const DeviceRun& r
     runs_.add({++last_job_, m.unit, std::move(key.first), device.generation(), run.action, run.block, arrival},
               now, actions);
     return true;
+}
+
+// A unit that is not there any more has no turn to wait for. What it was run for it has been run for: its file
+// may come back.
+void Planner::forget_units_that_went() {
+    auto went = [&](const auto& entry) {
+        auto unit = find(entry.first.second);
+        return !unit || !units_[*unit].unit->each_event;
+    };
+    std::erase_if(waiting_runs_, went);
+    std::erase_if(ran_upto_, went);
 }
 
 std::optional<Time> Planner::event_waits_since() const {

@@ -110,6 +110,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
                                  "its file is gone, its service runs on: devmux stop " + name + " stops it"});
         take_in(std::move(m));
     }
+    forget_units_that_went();
     // The first picture is not there yet: what holds by memory alone (a latch) waits for it, so that a
     // start knows the device that it is for.
     if (saved) return restore(*saved, now, actions);
