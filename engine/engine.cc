@@ -159,21 +159,23 @@ void Engine::take(const LookedAt& seen, Time now, Actions& actions) {
     read_again(actions);
     look_at_dying(actions);
     devices_changed(nullptr, false, now, actions);
-    auto last = last_looks_.find(seen.devpath);
-    if (last == last_looks_.end()) return;
-    last_looks_.erase(last);
-    const Device* device = world_.table.find(seen.devpath);
+    if (last_looks_.erase(seen.devpath) > 0) looked_for_udev(seen.devpath, now, actions);
+}
+
+// The last look at who waits for udev has found no word of it: there will be none.
+void Engine::looked_for_udev(const std::string& devpath, Time now, Actions& actions) {
+    const Device* device = world_.table.find(devpath);
     if (!device) return;
     if (!device->ready()) {
         if (counters_.unready++ == 0)
             actions.push_back(Report{Report::Level::Warning, "", "udev is idle and has said nothing of " +
-                                         printable(seen.devpath) + ": taking it as ready, and the next ones "
+                                         printable(devpath) + ": taking it as ready, and the next ones "
                                          "without a word (status counts them)"});
         changes_.clear();
-        world_.table.give_up_udev(seen.devpath, now, changes_);
+        world_.table.give_up_udev(devpath, now, changes_);
         devices_changed(nullptr, false, now, actions);
     }
-    planner_.give_up_udev(seen.devpath, now, actions);
+    planner_.give_up_udev(devpath, now, actions);
 }
 
 void Engine::take(const AttributesRead& read, Time now, Actions& actions) {
@@ -197,6 +199,13 @@ void Engine::take(const Snapshot& snapshot, Time now, Actions& actions) {
     planner_.hold();
     read_again(actions);
     devices_changed(nullptr, false, now, actions);
+    // A walk that was begun instead of a last look is one. What it has not found is asked for again.
+    auto last_looks = std::exchange(last_looks_, {});
+    if (last_looks.empty()) return;
+    std::set<std::string_view> found;
+    for (const FoundDevice& device : snapshot.devices) found.insert(device.devpath);
+    for (const std::string& devpath : last_looks)
+        if (found.contains(devpath)) looked_for_udev(devpath, now, actions);
 }
 
 void Engine::read_again(Actions& actions) const {

@@ -128,6 +128,7 @@ class Engine {
     void look(std::string_view devpath, Duration delay, Actions& actions);
     void read_again(Actions& actions) const;
     void await_udev(Time now, Actions& actions);
+    void looked_for_udev(const std::string& devpath, Time now, Actions& actions);
     std::optional<Time> waiting_since() const;
 
     EngineTimes times_;
