@@ -41,7 +41,7 @@ void DeviceTable::restore(const DeviceTableCheckpoint& from) {
         d.block_ = k.block;
         d.kernel_bytes_ = std::min<size_t>(k.kernel_bytes, k.block.size());
         d.attributes_ = k.attributes;
-        d.generation_ = k.generation;
+        set_generation(d, k.generation);
         d.seqnum_ = k.seqnum;
         d.event_seqnum_ = k.event_seqnum;
         d.told_ = k.told;

@@ -33,14 +33,7 @@ void DeviceTable::link(Device& device) {
         }
     }
     by_path_.insert(&device);
-    // Everything below stands in one run behind it.
-    std::string prefix = device.devpath_ + "/";
-    for (auto it = by_path_.upper_bound(&device); it != by_path_.end(); ++it) {
-        Device* other = *it;
-        if (!other->devpath_.starts_with(prefix)) {
-            if (other->devpath_ > prefix) break;
-            continue;  // "/a-b" sorts between "/a" and "/a/"
-        }
+    for (Device* other : below(device.devpath_)) {
         if (other->parent_ != device.parent_) continue;
         if (other->parent_) std::erase(other->parent_->children_, other);
         other->parent_ = &device;
@@ -52,6 +45,7 @@ void DeviceTable::link(Device& device) {
 void DeviceTable::unlink(Device& device) {
     by_path_.erase(&device);
     forget_name(device);
+    forget_generation(device);
     for (Device* child : device.children_) {
         child->parent_ = device.parent_;
         if (device.parent_) device.parent_->children_.push_back(child);
@@ -62,20 +56,27 @@ void DeviceTable::unlink(Device& device) {
     // looked at only while the change is handled, and parents are removed after their children.
 }
 
-// Whatever is known at and below a path that something is about to move to: its removal was lost.
-// Children first. What is below `except`, which moves, stays.
-std::vector<Device*> DeviceTable::below(std::string_view devpath, const Device& except) const {
-    std::string path(devpath), own = except.devpath_ + "/";
+// All that stands below a path is one run; "/a-b" is before it, between "/a" and "/a/".
+std::vector<Device*> DeviceTable::below(std::string_view devpath) const {
+    std::string path = std::string(devpath) + "/";
     std::vector<Device*> there;
-    for (Device* d : by_path_) {
-        bool inside = d->devpath_ == path || d->devpath_.starts_with(path + "/");
-        if (inside && d != &except && !d->devpath_.starts_with(own)) there.push_back(d);
-    }
+    for (auto it = by_path_.lower_bound(std::string_view(path)); it != by_path_.end() && (*it)->devpath_.starts_with(path); ++it)
+        there.push_back(*it);
+    return there;
+}
+
+// Whatever is known at and below a path that something is about to move to: its removal was lost.
+// Parents first. What is below `except`, which moves, stays.
+std::vector<Device*> DeviceTable::in_the_way(std::string_view devpath, const Device& except) const {
+    std::vector<Device*> there = below(devpath);
+    if (auto at = by_path_.find(devpath); at != by_path_.end()) there.insert(there.begin(), *at);
+    std::string own = except.devpath_ + "/";
+    std::erase_if(there, [&](const Device* d) { return d == &except || d->devpath_.starts_with(own); });
     return there;
 }
 
 void DeviceTable::clear_below(std::string_view devpath, const Device& except, Time now, Changes& changes) {
-    std::vector<Device*> there = below(devpath, except);
+    std::vector<Device*> there = in_the_way(devpath, except);
     for (auto it = there.rbegin(); it != there.rend(); ++it) remove(**it, 0, now, changes);
 }
 
@@ -92,12 +93,9 @@ void DeviceTable::move(Device& device, std::string_view to, uint64_t seqnum, Tim
 // Whoever came to stand below a path after a walk had seen that it was to move, and before the event that
 // says so, moves with it.
 void DeviceTable::take_along(const Uevent& u, Time now, Changes& changes) {
-    std::string from = std::string(u.devpath_old) + "/";
-    std::vector<Device*> there;
-    for (Device* d : by_path_)
-        if (d->devpath_.starts_with(from) && d->seqnum_ < u.seqnum) there.push_back(d);
     std::vector<std::pair<std::string, std::string>> ways;
-    for (Device* d : there) ways.emplace_back(d->devpath_, std::string(u.devpath) + d->devpath_.substr(from.size() - 1));
+    for (const Device* d : below(u.devpath_old))
+        if (d->seqnum_ < u.seqnum) ways.emplace_back(d->devpath_, std::string(u.devpath) + d->devpath_.substr(u.devpath_old.size()));
     for (const auto& [path, target] : ways) {
         Device* device = known(path);
         if (!device) continue;  // went along with one above it
@@ -158,15 +156,35 @@ void DeviceTable::follow_moves(const Snapshot& snapshot, const There& there, Tim
         Device* occupant = known(found.devpath);
         if (occupant && !is_another(*occupant, &found, snapshot.seqnum)) continue;
         Device& device = *it->second;
-        for (Device* cleared : below(found.devpath, device)) missing.erase(cleared->generation_.inode);
+        for (Device* cleared : in_the_way(found.devpath, device)) missing.erase(cleared->generation_.inode);
         clear_below(found.devpath, device, now, changes);
         move(device, found.devpath, 0, now, changes);
     }
 }
 
+void DeviceTable::set_generation(Device& device, const Generation& generation) {
+    forget_generation(device);
+    device.generation_ = generation;
+    if (generation.inode != 0) by_inode_.emplace(generation.inode, &device);
+    if (generation.ifindex != 0) by_ifindex_.emplace(generation.ifindex, &device);
+}
+
+// It is of no use to find it by what it has.
+void DeviceTable::forget_generation(Device& device) {
+    auto forget = [&](auto& index, uint64_t number) {
+        auto [first, last] = index.equal_range(number);
+        auto it = std::find_if(first, last, [&](const auto& entry) { return entry.second == &device; });
+        if (it != last) index.erase(it);
+    };
+    forget(by_inode_, device.generation_.inode);
+    forget(by_ifindex_, device.generation_.ifindex);
+}
+
+// Of several, the first by its path: an inode may have changed hands and the end of who had it was lost.
 Device* DeviceTable::of_inode(uint64_t inode) const {
-    auto it = std::ranges::find_if(by_path_, [&](const Device* d) { return inode != 0 && d->generation_.inode == inode; });
-    return it == by_path_.end() ? nullptr : *it;
+    auto [first, last] = by_inode_.equal_range(inode);
+    auto it = std::min_element(first, last, [](const auto& a, const auto& b) { return ByBytes()(a.second, b.second); });
+    return it == last ? nullptr : it->second;
 }
 
 // The same for one device. False: it is nobody who was known under another path.
@@ -197,10 +215,8 @@ Device* DeviceTable::follow_early(const DeviceEvent& event, Time now, Changes& c
 
 // An interface that has another name already, of which a helper's word came first: its index tells it.
 bool DeviceTable::has_gone_on(const DeviceEvent& event) const {
-    uint64_t index = event.standing.generation.ifindex;
-    return index != 0 && std::ranges::any_of(by_path_, [&](const Device* d) {
-        return d->generation_.ifindex == index && d->seqnum_ > event.uevent.seqnum;
-    });
+    auto [first, last] = by_ifindex_.equal_range(event.standing.generation.ifindex);
+    return std::any_of(first, last, [&](const auto& entry) { return entry.second->seqnum_ > event.uevent.seqnum; });
 }
 
 void DeviceTable::rename_block(Device& device) {

@@ -101,7 +101,7 @@ void DeviceTable::apply(const AttributesRead& read, bool last, Time now, Changes
     removed_.clear();
     Device* device = known(read.devpath);
     if (!device || differs(device->generation_, read.generation)) return;
-    if (device->generation_.inode == 0) device->generation_ = read.generation;
+    if (device->generation_.inode == 0) set_generation(*device, read.generation);
     bool verified = std::exchange(device->rereading_, false);
     if (set_attributes(*device, read.attributes, last) || verified) changed(*device, device->block_, now, changes);
 }

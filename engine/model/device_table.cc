@@ -123,7 +123,7 @@ Device& DeviceTable::arrive(const DeviceEvent& event, Time now, Changes& changes
     std::string none;
     set_kernel_block(device, u.block, none);
     set_attributes(device, event.standing.attributes, false);
-    device.generation_ = event.standing.generation;
+    set_generation(device, event.standing.generation);
     device.born_ = device.here_ = u.seqnum;
     // The kernel's own word comes in order: what became of it is said next.
     device.in_doubt_ = event.standing.orphan || (!event.standing.exists && event.via == Transport::Udev);
@@ -207,7 +207,7 @@ void DeviceTable::add(const FoundDevice& found, uint64_t seqnum, bool looked, bo
         set_kernel_block(*device, found.block, none);
         if (device->driver_.empty()) device->driver_ = found.standing.driver;
         set_attributes(*device, found.standing.attributes, false);
-        device->generation_ = found.standing.generation;
+        set_generation(*device, found.standing.generation);
         device->walked_ = true;
         device->here_ = seqnum;
         device->succeeds_ = succeeds;
@@ -240,7 +240,7 @@ void DeviceTable::update(Device& device, Block block, const Standing& standing, 
     bool new_block = set_kernel_block(device, block, old);
     differently |= new_block;
     differently |= set_attributes(device, standing.attributes, false);
-    if (standing.generation.inode != 0 && device.generation_.inode == 0) device.generation_ = standing.generation;
+    if (standing.generation.inode != 0 && device.generation_.inode == 0) set_generation(device, standing.generation);
     // After a general doubt everything is asked anew, once all is seen again.
     differently |= std::exchange(device.in_doubt_, standing.orphan) && !all_in_doubt_;
     if (!differently) return;
@@ -262,10 +262,9 @@ void DeviceTable::remove(Device& device, uint64_t announced, Time now, Changes& 
 // A directory goes with all that is below it. What an event or a look newer than `seqnum` brought there stays; 0:
 // nothing does.
 void DeviceTable::remove_tree(Device& device, uint64_t seqnum, Time now, Changes& changes) {
-    std::string path = device.devpath_, below = path + "/";
     std::vector<Device*> gone{&device};
-    for (auto it = by_path_.upper_bound(&device); it != by_path_.end() && (*it)->devpath_.starts_with(path); ++it)
-        if ((*it)->devpath_.starts_with(below) && (seqnum == 0 || (*it)->seqnum_ <= seqnum)) gone.push_back(*it);
+    for (Device* d : below(device.devpath_))
+        if (seqnum == 0 || d->seqnum_ <= seqnum) gone.push_back(d);
     for (auto it = gone.rbegin(); it != gone.rend(); ++it) {
         if (*it != &device) dying_.push_back((*it)->devpath_);  // or it is below another
         remove(**it, 0, now, changes);
@@ -274,13 +273,11 @@ void DeviceTable::remove_tree(Device& device, uint64_t seqnum, Time now, Changes
 
 // Another has its path. Who stands below may stand below that one: nobody knows until it is looked at.
 void DeviceTable::give_way(Device& device, uint64_t seqnum, Time now, Changes& changes) {
-    std::string path = device.devpath_, below = path + "/";
-    for (auto it = by_path_.upper_bound(&device); it != by_path_.end() && (*it)->devpath_.starts_with(path); ++it) {
-        Device& d = **it;
-        if (!d.devpath_.starts_with(below) || d.seqnum_ > seqnum) continue;
-        d.in_doubt_ = true;
-        dying_.push_back(d.devpath_);
-        changes.push_back({DeviceChange::Kind::Changed, &d, d.block_, d.classes_, ""});
+    for (Device* d : below(device.devpath_)) {
+        if (d->seqnum_ > seqnum) continue;
+        d->in_doubt_ = true;
+        dying_.push_back(d->devpath_);
+        changes.push_back({DeviceChange::Kind::Changed, d, d->block_, d->classes_, ""});
     }
     remove(device, 0, now, changes);
 }

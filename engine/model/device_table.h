@@ -83,7 +83,10 @@ class DeviceTable {
         bool operator()(const Device* a, const Device* b) const;
     };
     struct ByBytes {
+        using is_transparent = void;
         bool operator()(const Device* a, const Device* b) const { return a->devpath() < b->devpath(); }
+        bool operator()(const Device* a, std::string_view b) const { return a->devpath() < b; }
+        bool operator()(std::string_view a, const Device* b) const { return a < b->devpath(); }
     };
     struct Hash {
         using is_transparent = void;
@@ -135,7 +138,8 @@ class DeviceTable {
     // `differently`: something else of it is not as it was.
     void update(Device& device, std::string_view block, const Standing& standing, bool differently,
                 Time now, Changes& changes);
-    std::vector<Device*> below(std::string_view devpath, const Device& except) const;
+    std::vector<Device*> below(std::string_view devpath) const;
+    std::vector<Device*> in_the_way(std::string_view devpath, const Device& except) const;
     void clear_below(std::string_view devpath, const Device& except, Time now, Changes& changes);
     void move(Device& device, std::string_view to, uint64_t seqnum, Time now, Changes& changes);
     void rename_below(Device& device, const std::string& from, const std::string& to, uint64_t seqnum,
@@ -148,6 +152,8 @@ class DeviceTable {
     void enter_classes(Device& device);
     void leave_classes(Device& device);
     void forget_name(Device& device);
+    void set_generation(Device& device, const Generation& generation);
+    void forget_generation(Device& device);
     void classify_below(Device& device, Time now, Changes& changes);
     void bury(const std::string& devpath, uint64_t seqnum);
     void announced_end(std::string_view devpath, uint64_t inode, Time now);
@@ -157,6 +163,7 @@ class DeviceTable {
     std::set<Device*, ByBytes> by_path_;  // what stands below a path is one run here
     std::vector<std::set<Device*, ByPath>> members_;  // by class
     std::unordered_map<std::string, std::set<Device*, ByPath>, Hash, std::equal_to<>> by_name_;
+    std::unordered_multimap<uint64_t, Device*> by_inode_, by_ifindex_;  // 0 is nobody's
     std::vector<std::unique_ptr<Device>> removed_;    // kept for the changes that point at them
     std::vector<const Device*> reread_;
     // Numbers of the removals of devices that are gone, so that an older event that comes late does

@@ -1,20 +1,14 @@
 // See event_runs.h.
 #include "engine/plan/event_runs.h"
 
-#include <algorithm>
-#include <map>
 #include <utility>
 
 #include "conditions/text.h"
 
 namespace devmux {
 
-std::string EventRuns::key_of(const std::string& unit, const std::string& devpath) {
-    return unit + '\0' + devpath;
-}
-
 void EventRuns::add(Run run, Time now, Actions& actions) {
-    std::string key = key_of(run.unit->name, run.devpath);
+    Key key{run.devpath, run.unit->name};
     auto known = lanes_.find(key);
     if (known != lanes_.end() && known->second.echo.heard(now)) {
         tell(known->second, now, actions);
@@ -35,38 +29,44 @@ void EventRuns::add(Run run, Time now, Actions& actions) {
     ++numbers_[run.unit->name].waiting;
     ++waiting_;
     lane.waiting.push_back(std::move(run));
-    if (idle) ready_.push_back(std::move(key));
+    if (idle) line_up(lane, std::move(key));
     fill(now, actions);
 }
 
-bool EventRuns::moved(const std::string& unit, const std::string& from, const std::string& to) {
-    std::string key = key_of(unit, from), target = key_of(unit, to);
-    auto lane = lanes_.find(key);
-    if (lane == lanes_.end()) return false;
-    // What is left to do for who had that path before has nothing to do with this device.
-    if (lanes_.contains(target)) rename_lane(target, target + '\0' + std::to_string(++displaced_));
-    rename_lane(key, target);
-    bool arrival_waits = false;
-    for (Run& run : lanes_.at(target).waiting) {
-        run.devpath = to;
-        arrival_waits |= run.remembered;
+std::set<std::string> EventRuns::moved(const std::string& from, const std::string& to) {
+    std::set<std::string> awaited;
+    for (auto it = lanes_.lower_bound({from, ""}); it != lanes_.end() && it->first.first == from;) {
+        Key key = (it++)->first, target{to, key.second};
+        // What is left to do for who had that path before has nothing to do with this device.
+        if (lanes_.contains(target)) rename_lane(target, {to + '\0' + std::to_string(++displaced_), key.second});
+        rename_lane(key, target);
+        for (Run& run : lanes_.at(target).waiting) {
+            run.devpath = to;
+            if (run.remembered) awaited.insert(key.second);
+        }
     }
-    return arrival_waits;
+    return awaited;
 }
 
-void EventRuns::rename_lane(const std::string& from, const std::string& to) {
+void EventRuns::line_up(Lane& lane, Key key) {
+    if (lane.turn != 0) return;
+    lane.turn = ++turns_;
+    ready_.emplace(lane.turn, std::move(key));
+}
+
+void EventRuns::rename_lane(const Key& from, const Key& to) {
     auto lane = lanes_.extract(from);
     lane.key() = to;
     const Lane& l = lane.mapped();
     if (l.running != 0) jobs_[l.running].lane = to;
     if (l.held != kNever && held_.erase({l.held, from}) > 0) held_.emplace(l.held, to);
     if (l.rested != kNever && rested_.erase({l.rested, from}) > 0) rested_.emplace(l.rested, to);
-    std::replace(ready_.begin(), ready_.end(), from, to);
+    if (l.turn != 0) ready_[l.turn] = to;
     lanes_.insert(std::move(lane));
 }
 
 void EventRuns::adopt(const SavedRun& saved, const SavedMark& mark, Time now, Actions& actions) {
-    std::string key = key_of(saved.unit, saved.devpath);
+    Key key{saved.devpath, saved.unit};
     Lane& lane = lanes_[key];
     lane.running = saved.job;
     lane.echo.started(now);
@@ -77,11 +77,13 @@ void EventRuns::adopt(const SavedRun& saved, const SavedMark& mark, Time now, Ac
 
 void EventRuns::fill(Time now, Actions& actions) {
     while (!ready_.empty() && jobs_.size() < limits_.running) {
-        std::string key = std::move(ready_.front());
-        ready_.pop_front();
+        Key key = std::move(ready_.begin()->second);
+        ready_.erase(ready_.begin());
         auto it = lanes_.find(key);
-        if (it == lanes_.end() || it->second.waiting.empty()) continue;
+        if (it == lanes_.end()) continue;
         Lane& lane = it->second;
+        lane.turn = 0;
+        if (lane.waiting.empty()) continue;
         Time at = lane.echo.may_start(now);
         tell(lane, now, actions);
         if (at <= now) {
@@ -93,7 +95,7 @@ void EventRuns::fill(Time now, Actions& actions) {
     }
 }
 
-void EventRuns::start_next(Lane& lane, const std::string& key, Time now, Actions& actions) {
+void EventRuns::start_next(Lane& lane, const Key& key, Time now, Actions& actions) {
     Run run = std::move(lane.waiting.front());
     lane.waiting.pop_front();
     --waiting_;
@@ -126,7 +128,7 @@ bool EventRuns::job_ended(const JobEnded& end, Time now, Actions& actions) {
     lane.running = 0;
     lane.echo.ended(now);
     if (lane.idle()) rest(lane, job.lane);
-    else ready_.push_back(std::move(job.lane));
+    else line_up(lane, std::move(job.lane));
     forget(now);
     fill(now, actions);
     if (waiting_ == 0) full_ = false;
@@ -134,7 +136,7 @@ bool EventRuns::job_ended(const JobEnded& end, Time now, Actions& actions) {
 }
 
 // Nothing of it waits or runs. What comes in the next moment may be its own doing.
-void EventRuns::rest(Lane& lane, const std::string& key) {
+void EventRuns::rest(Lane& lane, const Key& key) {
     lane.rested = lane.echo.forgettable();
     rested_.emplace(lane.rested, key);
 }
@@ -146,27 +148,23 @@ void EventRuns::forget(Time now) {
     }
 }
 
-void EventRuns::ask_again(Lane& lane, const std::string& key) {
+void EventRuns::ask_again(Lane& lane, const Key& key) {
     if (lane.held == kNever) return;
     held_.erase({std::exchange(lane.held, kNever), key});
-    ready_.push_back(key);
+    line_up(lane, key);
 }
 
 void EventRuns::deadline(Time now, Actions& actions) {
     while (!held_.empty() && held_.begin()->first <= now) {
-        std::string key = held_.begin()->second;
+        Key key = held_.begin()->second;
         ask_again(lanes_.find(key)->second, key);
     }
     fill(now, actions);
 }
 
 void EventRuns::let_go(const std::string& unit, Time now, Actions& actions) {
-    // In an order that does not depend on how the table of lanes has grown.
-    std::set<std::string> keys;
-    for (const auto& [key, lane] : lanes_)
-        if (key.starts_with(key_of(unit, ""))) keys.insert(key);
-    for (const std::string& key : keys) {
-        Lane& lane = lanes_.find(key)->second;
+    for (auto& [key, lane] : lanes_) {
+        if (key.second != unit) continue;
         lane.echo = Lane{}.echo;
         ask_again(lane, key);
     }
@@ -195,7 +193,7 @@ std::string EventRuns::held_back(const std::string& unit, Time now) const {
     size_t count = 0;
     std::string first;
     for (const auto& [until, key] : held_) {
-        if (!key.starts_with(key_of(unit, ""))) continue;
+        if (key.second != unit) continue;
         if (++count > 1) continue;
         const Lane& lane = lanes_.find(key)->second;
         const Run& run = lane.waiting.front();
@@ -211,19 +209,14 @@ EventRuns::Checkpoint EventRuns::checkpoint() const {
     Checkpoint out;
     out.full = full_;
     out.displaced = displaced_;
-    std::map<std::string, const Lane*> sorted;
-    for (const auto& [key, lane] : lanes_) sorted.emplace(key, &lane);
-    std::map<std::string, size_t> places;
-    for (const auto& [key, lane] : sorted) {
-        places[key] = out.lanes.size();
-        size_t nul = key.find('\0');
-        auto job = jobs_.find(lane->running);
-        out.lanes.push_back({key.substr(0, nul), key.substr(nul + 1), lane->running,
-                             job != jobs_.end() && job->second.remembered, lane->echo, lane->held, lane->rested,
-                             {lane->waiting.begin(), lane->waiting.end()}});
+    std::map<uint64_t, size_t> turns;
+    for (const auto& [key, lane] : lanes_) {
+        if (lane.turn != 0) turns[lane.turn] = out.lanes.size();
+        auto job = jobs_.find(lane.running);
+        out.lanes.push_back({key.second, key.first, lane.running, job != jobs_.end() && job->second.remembered,
+                             lane.echo, lane.held, lane.rested, {lane.waiting.begin(), lane.waiting.end()}});
     }
-    for (const std::string& key : ready_)
-        if (auto it = places.find(key); it != places.end()) out.ready.push_back(it->second);
+    for (auto [turn, place] : turns) out.ready.push_back(place);
     return out;
 }
 
@@ -231,7 +224,7 @@ void EventRuns::restore(const Checkpoint& from) {
     full_ = from.full;
     displaced_ = from.displaced;
     for (const Checkpoint::Lane& saved : from.lanes) {
-        std::string key = key_of(saved.unit, saved.devpath);
+        Key key{saved.devpath, saved.unit};
         bool idle = saved.running == 0 && saved.waiting.empty();
         if (lanes_.contains(key) || idle != (saved.rested != kNever)) continue;
         if (saved.running && !jobs_.try_emplace(saved.running, Job{key, saved.unit, saved.remembered}).second) continue;
@@ -246,8 +239,8 @@ void EventRuns::restore(const Checkpoint& from) {
         numbers_[saved.unit].waiting += lane.waiting.size();
     }
     for (size_t place : from.ready) {
-        std::string key = key_of(from.lanes[place].unit, from.lanes[place].devpath);
-        if (auto it = lanes_.find(key); it != lanes_.end() && !it->second.idle()) ready_.push_back(key);
+        Key key{from.lanes[place].devpath, from.lanes[place].unit};
+        if (auto it = lanes_.find(key); it != lanes_.end() && !it->second.idle()) line_up(it->second, key);
     }
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -39,9 +40,9 @@ class EventRuns {
         bool remembered = false;  // an `add`: the engine's successor must not run it again
     };
     void add(Run run, Time now, Actions& actions);
-    // The device goes by another path: its runs go on in their order. True when an `add` of it waits,
-    // which is remembered when it is started.
-    bool moved(const std::string& unit, const std::string& from, const std::string& to);
+    // The device goes by another path: its runs go on in their order. Of which units an `add` of it waits, which
+    // is remembered when it is started.
+    std::set<std::string> moved(const std::string& from, const std::string& to);
     // A run that a former engine began and that goes on.
     void adopt(const SavedRun& saved, const SavedMark& mark, Time now, Actions& actions);
     // False when the job is none of these.
@@ -85,27 +86,30 @@ class EventRuns {
         Echo echo{10, 2};
         Time held = kNever;    // it waits, until then
         Time rested = kNever;  // nothing of it waits; it may be forgotten then
+        uint64_t turn = 0;     // its place in ready_; 0: none
         bool idle() const { return running == 0 && waiting.empty(); }
     };
-    using Lanes = std::unordered_map<std::string, Lane>;
-    static std::string key_of(const std::string& unit, const std::string& devpath);
-    void rename_lane(const std::string& from, const std::string& to);
-    void start_next(Lane& lane, const std::string& key, Time now, Actions& actions);
+    using Key = std::pair<std::string, std::string>;  // devpath, unit
+    void rename_lane(const Key& from, const Key& to);
+    void line_up(Lane& lane, Key key);
+    void start_next(Lane& lane, const Key& key, Time now, Actions& actions);
     void fill(Time now, Actions& actions);
-    void rest(Lane& lane, const std::string& key);
+    void rest(Lane& lane, const Key& key);
     void forget(Time now);
-    void ask_again(Lane& lane, const std::string& key);
+    void ask_again(Lane& lane, const Key& key);
     static void tell(Lane& lane, Time now, Actions& actions);
 
     struct Job {
-        std::string lane, unit;
+        Key lane;
+        std::string unit;
         bool remembered;
     };
     Limits limits_;
-    Lanes lanes_;
-    std::deque<std::string> ready_;  // lanes whose first run waits for a free place
-    std::set<std::pair<Time, std::string>> held_;    // until when, and who
-    std::set<std::pair<Time, std::string>> rested_;  // when to forget whom
+    std::map<Key, Lane> lanes_;
+    std::map<uint64_t, Key> ready_;  // by turn: lanes whose first run waits for a free place
+    uint64_t turns_ = 0;
+    std::set<std::pair<Time, Key>> held_;    // until when, and who
+    std::set<std::pair<Time, Key>> rested_;  // when to forget whom
     std::unordered_map<JobId, Job> jobs_;
     std::unordered_map<std::string, Numbers> numbers_;
     size_t waiting_ = 0;

@@ -40,9 +40,7 @@ constexpr size_t kWaitingOfDevice = 64;
 // A device that moved is the device that it was.
 void Planner::moved_events(const DeviceChange& change, Actions& actions) {
     std::string now(change.device->devpath());
-    std::set<std::string> awaited;  // units that have yet to run its arrival
-    for (const Managed& m : units_)
-        if (m.unit->each_event && runs_.moved(m.unit->name, change.old_devpath, now)) awaited.insert(m.unit->name);
+    std::set<std::string> awaited = runs_.moved(change.old_devpath, now);  // units that have yet to run its arrival
     for (auto it = handled_.lower_bound({change.old_devpath, ""});
          it != handled_.end() && it->first.first == change.old_devpath; ++it) {
         const std::string& unit = it->first.second;

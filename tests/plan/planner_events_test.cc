@@ -2,6 +2,7 @@
 // an event costs.
 #include <doctest/doctest.h>
 
+#include "tests/support/allocations.h"
 #include "tests/support/net_machine.h"
 
 using namespace devmux;
@@ -11,6 +12,43 @@ using namespace std::chrono_literals;
 namespace {
 
 const NetMachine::Units kEach{{"each", "{each-event: link, command: {start: [/a]}}"}};
+// With others, of which none is concerned.
+const NetMachine::Units kMany = [] {
+    NetMachine::Units units = kEach;
+    for (int i = 0; i < 50; ++i) units["disk" + std::to_string(i)] = "{each-event: disk, command: {start: [/a]}}";
+    return units;
+}();
+
+std::string name(char c, int i) { return c + std::to_string(i); }
+
+// How often memory is asked for, by one of 40 renames among so many interfaces.
+size_t of_a_rename(const NetMachine::Units& units, int count) {
+    NetMachine machine(units);
+    for (int i = 0; i < count; ++i) machine.say("add", name('v', i), static_cast<uint64_t>(i) + 1);
+    size_t before = allocations();
+    for (int i = 0; i < 40; ++i) machine.say("move", name('w', i), static_cast<uint64_t>(i) + 1, name('v', i));
+    size_t cost = (allocations() - before) / 40;
+    CHECK(machine.engine.knows(NetMachine::path("w39")));
+    CHECK_FALSE(machine.engine.knows(NetMachine::path("v39")));
+    return cost;
+}
+
+// The same, of a walk that finds them all under other names.
+size_t of_a_rename_by_walk(const NetMachine::Units& units, int count) {
+    NetMachine machine(units);
+    Snapshot walk;
+    for (int i = 0; i < count; ++i) {
+        machine.say("add", name('v', i), static_cast<uint64_t>(i) + 1);
+        walk.devices.push_back(NetMachine::found(name('w', i), static_cast<uint64_t>(i) + 1));
+    }
+    walk.seqnum = machine.seqnum;
+    size_t before = allocations();
+    machine.feed(walk);
+    size_t cost = (allocations() - before) / static_cast<size_t>(count);
+    CHECK(machine.engine.world().table.size() == static_cast<size_t>(count));
+    CHECK(machine.engine.knows(NetMachine::path("w0")));
+    return cost;
+}
 
 }  // namespace
 
@@ -48,5 +86,17 @@ TEST_SUITE("plan/planner_events") {
         const auto& run = std::get<SavedRun>(records[0]);
         CHECK(run.devpath == NetMachine::path("v1"));
         CHECK(run.job == 0);
+    }
+
+    TEST_CASE("a rename costs what it touches, however many others there are") {
+        for (const auto& units : {NetMachine::Units{}, kEach, kMany}) {
+            CAPTURE(units.size());
+            size_t few = of_a_rename(units, 100), many = of_a_rename(units, 1500);
+            CHECK(many <= few + few / 4);
+            few = of_a_rename_by_walk(units, 100), many = of_a_rename_by_walk(units, 1500);
+            CHECK(many <= few + few / 4);
+        }
+        size_t alone = of_a_rename(kEach, 100), among = of_a_rename(kMany, 100);
+        CHECK(among <= alone + 5);
     }
 }

@@ -1,0 +1,27 @@
+// See allocations.h. The other forms of new and delete end in these.
+#include "tests/support/allocations.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+std::atomic<size_t> asked{0};
+
+}  // namespace
+
+namespace devmux::test {
+
+size_t allocations() { return asked; }
+
+}  // namespace devmux::test
+
+void* operator new(size_t bytes) {
+    ++asked;
+    if (void* memory = std::malloc(bytes ? bytes : 1)) return memory;
+    throw std::bad_alloc();
+}
+
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
