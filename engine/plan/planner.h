@@ -125,6 +125,7 @@ class Planner {
     void run_waiting(const Device& device, const std::function<bool(const DeviceRun&)>& may, bool gone,
                      Time now, Actions& actions);
     void forget(std::string_view devpath, Actions& actions);
+    bool await_no_more(DeviceRun& run);
     void forget_units_that_went();
     void moved_events(const DeviceChange& change, Actions& actions);
     void report_settled(Time now, Actions& actions);
@@ -145,6 +146,7 @@ class Planner {
     // copy must not run them again.
     std::map<RunKey, std::deque<DeviceRun>> waiting_runs_;
     std::map<RunKey, uint64_t> ran_upto_;
+    std::multiset<Time> for_udev_since_;  // of those that wait for udev
     // Units of this boot that are not in the configuration now. A file that comes back (an upgrade, a
     // typo mended) finds its unit as it left it.
     SavedState absent_;

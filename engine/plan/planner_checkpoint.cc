@@ -37,8 +37,10 @@ void Planner::restore(std::shared_ptr<const Configuration> configuration, const 
         if (unit < units_.size()) mark(unit);
     runs_.restore(from.runs);
     for (const auto& h : from.handled) handled_[{h.devpath, h.unit}] = h.generation;
-    for (const auto& w : from.waiting)
+    for (const auto& w : from.waiting) {
         waiting_runs_[{w.devpath, w.unit}].push_back({w.action, w.block, w.seqnum, w.synthetic, w.for_udev, w.at});
+        if (w.for_udev) for_udev_since_.insert(w.at);
+    }
     for (const auto& r : from.ran_upto) ran_upto_[{r.devpath, r.unit}] = r.seqnum;
     absent_ = from.absent;
     settle_.restore(from.settle);

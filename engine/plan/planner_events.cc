@@ -104,7 +104,7 @@ void Planner::run_processed(const Device& device, const Uevent& u, bool repeated
          it != waiting_runs_.end() && it->first.first == device.devpath(); ++it)
         for (DeviceRun& run : it->second) {
             if (run.seqnum > u.seqnum) continue;
-            run.for_udev = false;
+            await_no_more(run);
             if (run.seqnum == u.seqnum) run.block = u.block;
             ran_upto_[it->first] = u.seqnum;
         }
@@ -161,12 +161,14 @@ void Planner::run_or_keep(UnitIndex index, const Device& device, DeviceRun run, 
     const EachEvent& each = *m.unit->each_event;
     if (!each.actions.contains(action_of(run.action)) || (run.synthetic && !each.synthetic)) return;
     run.for_udev = wait_for_udev;
+    if (wait_for_udev) for_udev_since_.insert(run.at);
     std::deque<DeviceRun>& runs = waiting_runs_[key];
     auto place = std::ranges::find_if(runs, newer);
     runs.insert(place, std::move(run));
     if (runs.size() <= kWaitingOfDevice) return;
     DeviceRun oldest = std::move(runs.front());
     runs.pop_front();
+    await_no_more(oldest);
     run_now(m, device, oldest, true, now, actions);
 }
 
@@ -178,8 +180,10 @@ void Planner::run_waiting(const Device& device, const std::function<bool(const D
         auto unit = find(it->first.second);
         std::deque<DeviceRun>& runs = it->second;
         while (!runs.empty() && (!unit || !units_[*unit].unit->each_event ||
-                                 (may(runs.front()) && run_now(units_[*unit], device, runs.front(), gone, now, actions))))
+                                 (may(runs.front()) && run_now(units_[*unit], device, runs.front(), gone, now, actions)))) {
+            await_no_more(runs.front());
             runs.pop_front();
+        }
         it = runs.empty() ? waiting_runs_.erase(it) : std::next(it);
     }
 }
@@ -215,16 +219,21 @@ void Planner::forget_units_that_went() {
         auto unit = find(entry.first.second);
         return !unit || !units_[*unit].unit->each_event;
     };
+    for (auto& entry : waiting_runs_)
+        if (went(entry)) std::ranges::for_each(entry.second, [&](DeviceRun& run) { await_no_more(run); });
     std::erase_if(waiting_runs_, went);
     std::erase_if(ran_upto_, went);
 }
 
+// Udev has said its word on it, or never will. False when it did not wait for that.
+bool Planner::await_no_more(DeviceRun& run) {
+    if (!std::exchange(run.for_udev, false)) return false;
+    for_udev_since_.erase(for_udev_since_.find(run.at));
+    return true;
+}
+
 std::optional<Time> Planner::event_waits_since() const {
-    std::optional<Time> since;
-    for (const auto& [key, runs] : waiting_runs_)
-        for (const DeviceRun& run : runs)
-            if (run.for_udev && (!since || run.at < *since)) since = run.at;
-    return since;
+    return for_udev_since_.empty() ? std::nullopt : std::optional(*for_udev_since_.begin());
 }
 
 std::vector<std::string> Planner::events_waiting_since(Time then) const {
@@ -236,12 +245,12 @@ std::vector<std::string> Planner::events_waiting_since(Time then) const {
 
 void Planner::give_up_udev(std::string_view devpath, Time now, Actions& actions) {
     std::set<std::string> devices;
-    for (auto& [key, runs] : waiting_runs_) {
-        if (!devpath.empty() && key.first != devpath) continue;
-        devices.insert(key.first);
-        for (DeviceRun& run : runs) {
-            if (!std::exchange(run.for_udev, false)) continue;  // it may still wait for attributes
-            uint64_t& upto = ran_upto_[key];
+    for (auto it = waiting_runs_.lower_bound({std::string(devpath), ""});
+         it != waiting_runs_.end() && (devpath.empty() || it->first.first == devpath); ++it) {
+        devices.insert(it->first.first);
+        for (DeviceRun& run : it->second) {
+            if (!await_no_more(run)) continue;  // it may still wait for attributes
+            uint64_t& upto = ran_upto_[it->first];
             upto = std::max(upto, run.seqnum);
         }
     }

@@ -99,4 +99,25 @@ TEST_SUITE("plan/planner_events") {
         size_t alone = of_a_rename(kEach, 100), among = of_a_rename(kMany, 100);
         CHECK(among <= alone + 5);
     }
+
+    TEST_CASE("since when the first event waits for udev is known whatever happens, and to who takes over") {
+        auto oldest = [](const PlannerCheckpoint& kept) {
+            std::optional<Time> since;
+            for (const auto& run : kept.waiting)
+                if (run.for_udev && (!since || run.at < *since)) since = run.at;
+            return since;
+        };
+        size_t waits = 0;
+        for (unsigned seed = 1; seed <= 100; ++seed) {
+            CAPTURE(seed);
+            RandomWorld world(seed);
+            for (int i = 0; i < 200; ++i) {
+                world.step();
+                std::optional<Time> since = oldest(world.engine().checkpoint().planner);
+                REQUIRE(world.engine().planner().event_waits_since() == since);
+                waits += since.has_value();
+            }
+        }
+        CHECK(waits > 1000);
+    }
 }
