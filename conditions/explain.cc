@@ -22,15 +22,31 @@ std::string unsure_why(const Facts& facts, const DeviceFacts& device) {
     return device.ready() ? why : why + ", and udev is not done with it";
 }
 
+// What would make certain what is unknown.
+std::string awaited(const DeviceTerm& term, const Facts& facts) {
+    std::string out;
+    facts.each_device(term.class_id, "", [&](const DeviceFacts& device, bool unsure) {
+        Truth match = both(belongs(term, device), is_as_asked(term, device));
+        if (unsure) match = both(match, Truth::Unknown);
+        if (match != Truth::Unknown) return true;
+        bool udev = !device.ready() && term.state == DeviceState::Present;
+        out = (udev ? "udev to be done with " : "the attributes to be read of ") + printable(device.name());
+        return false;
+    });
+    if (facts.in_doubt()) return "sysfs to be looked at again";
+    return out.empty() && !facts.coldplug_complete() ? "coldplug to be complete" : out;
+}
+
 // Devices of the class that were looked at, in a person's words: those that match and those that do
-// not, with what is wrong about them.
+// not, with what is wrong about them; first those that may match yet.
 std::string describe_devices(const DeviceTerm& term, const Facts& facts, Time now, bool want_matching) {
     std::string out;
     unsigned count = 0;
-    facts.each_device(term.class_id, "", [&](const DeviceFacts& device, bool unsure) {
+    bool of_the_set = true;
+    auto describe = [&](const DeviceFacts& device, bool unsure) {
         Truth in_set = belongs(term, device), asked = is_as_asked(term, device);
         bool match = !unsure && in_set == Truth::True && asked == Truth::True;
-        if (match != want_matching) return true;
+        if (match != want_matching || (unsure || in_set != Truth::False) != of_the_set) return true;
         if (++count > kShown) return true;
         if (!out.empty()) out += "; ";
         out += printable(device.name()) + " (" + printable(device.devpath()) + ")";
@@ -44,7 +60,10 @@ std::string describe_devices(const DeviceTerm& term, const Facts& facts, Time no
             if (!why.empty()) out += ": " + printable(why);
         }
         return true;
-    });
+    };
+    facts.each_device(term.class_id, "", describe);
+    of_the_set = false;
+    if (!want_matching) facts.each_device(term.class_id, "", describe);
     if (count > kShown) out += "; and " + std::to_string(count - kShown) + " more";
     return out;
 }
@@ -80,7 +99,8 @@ class Explaining {
         e.truth = evaluate(c, facts_, now_, copy).truth;
         if (c.kind == Kind::Device) {
             e.seen = seen_devices(c, facts_, now_, memory_);
-            e.supplier = classes_.supplied_by(c.device.class_id);
+            if (e.truth == Truth::Unknown) e.supplier = awaited(c.device, facts_);
+            if (e.supplier.empty()) e.supplier = classes_.supplied_by(c.device.class_id);
         } else if (c.kind == Kind::Fact) {
             e.seen = e.truth == Truth::Unknown ? "not known yet" : e.truth == Truth::True ? "yes" : "no";
             e.supplier = fact_term(c.fact.kind).supplier;

@@ -178,6 +178,8 @@ UdevSeen Shell::look_at_udev() {
         seen = devmux::look_at_udev({config_.root, config_.udev_run, config_.proc + "/net/unix"});
     *ask_records_ = seen.presence != UdevPresence::Absent;
     UdevPresence before = std::exchange(udev_, seen.presence);
+    if (seen.presence == UdevPresence::Installed && before != seen.presence)
+        report(Report::Level::Info, "", "udevd is installed and does not run: devices wait for it for 30 s");
     if (seen.presence == UdevPresence::Running && before != seen.presence) {
         if (!monitor_ || !monitor_->hears()) open_monitor();
         // What it has processed before we heard it is in its database.

@@ -69,7 +69,8 @@ EngineSnapshot Shell::engine() const {
                                  Source{"coldplug", on.coldplug, "what was there at the start is not seen, and "
                                                                  "what was lost is not found again"}}) {
         if (source.on) s.sources.emplace_back(source.name);
-        else s.errors.push_back(std::string("the source ") + source.name + " is off: " + source.lost);
+        else s.errors.push_back(std::string("the source ") + source.name + " is off: " + source.lost +
+                                " (devmux source " + source.name + " on)");
     }
     return s;
 }

@@ -33,7 +33,7 @@ Result<Fd> own_directory(int at, const char* name, const std::string& path) {
         return Error{Mark{path},
                      "is a symbolic link or no directory; the runtime directory must be "
                      "a directory itself",
-                     "", -1, "remove it, or name its target"};
+                     "", -1, "name a directory of devmux's own with --runtime-dir"};
     struct stat status {};
     if (!fd || fstat(fd.get(), &status) != 0)
         return errno_error(path, "the runtime directory cannot be opened", errno);
@@ -45,12 +45,15 @@ Result<Fd> own_directory(int at, const char* name, const std::string& path) {
         return Error{Mark{path},
                      "belongs to user " + std::to_string(status.st_uid) + ", expected " +
                          std::to_string(geteuid()),
-                     "", -1, "chown " + std::to_string(geteuid()) + " " + path};
+                     "", -1, "name a directory of devmux's own with --runtime-dir"};
     if (status.st_mode & 022)
         return Error{Mark{path},
                      "may be written by others (mode " + octal(status.st_mode) +
                          "); its content decides what is started",
-                     "", -1, "chmod go-w " + path};
+                     "", -1,
+                     // One that everybody uses is not to be taken from them.
+                     status.st_mode & S_ISVTX ? "name a directory of devmux's own with --runtime-dir: " + path + "/devmux"
+                                              : "chmod go-w " + path};
     return fd;
 }
 

@@ -38,7 +38,8 @@ std::optional<Error> distrust_owner(const std::string& path, const struct stat& 
                      std::string("may be written by ") +
                          (status.st_mode & 002 ? "everybody" : "its group") + " (mode " + mode +
                          "), expected its owner alone",
-                     "", -1, "chmod go-w " + path};
+                     "", -1,
+                     status.st_mode & S_ISVTX ? "put it into a directory that is root's alone" : "chmod go-w " + path};
     }
     return std::nullopt;
 }

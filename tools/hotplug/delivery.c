@@ -112,7 +112,7 @@ static int open_directory(const char* path, struct Attempt* attempt) {
         *attempt = by_error("", error);
     } else if (!is_safe(&here)) {
         *attempt = undeliverable("", "belongs to another user, or others may write into it",
-                                 "chown root and chmod go-w, or name the one that devmuxd has");
+                                 "name the one that devmuxd has");
     } else {
         return fd;
     }
