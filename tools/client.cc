@@ -2,12 +2,14 @@
 #include "tools/client.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <systemd/sd-bus.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "conditions/result.h"
+#include "engine/run/process_stat.h"
 
 namespace devmux {
 namespace {
@@ -63,6 +65,15 @@ struct BusError {
     ~BusError() { sd_bus_error_free(&e); }
 };
 
+// The process that listens, if it was stopped (SIGSTOP, a debugger): it takes a connection and never answers.
+int stopped_peer(sd_bus* bus) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (getsockopt(sd_bus_get_fd(bus), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0) return 0;
+    std::optional<ProcessStat> stat = process_stat("/proc", peer.pid);
+    return stat && (stat->state == 'T' || stat->state == 't') ? peer.pid : 0;
+}
+
 int append(sd_bus_message* m, const Client::Argument& argument) {
     if (const bool* flag = std::get_if<bool>(&argument))
         return sd_bus_message_append(m, "b", *flag ? 1 : 0);
@@ -104,8 +115,14 @@ Reply Client::connect() {
     if (r >= 0) r = sd_bus_set_bus_client(bus, 0);
     if (r >= 0) r = sd_bus_negotiate_fds(bus, 1);
     if (r >= 0) r = sd_bus_start(bus);
-    if (r >= 0) return {};
+    int stopped = r >= 0 ? stopped_peer(bus) : 0;
+    if (r >= 0 && stopped == 0) return {};
     bus_.reset();
+    if (stopped) {
+        std::string pid = std::to_string(stopped);
+        return trouble(Exit::NoDaemon, path_, "the daemon is stopped and cannot answer (process " + pid + ")",
+                       "kill -CONT " + pid);
+    }
     return no_connection(path_, -r);
 }
 

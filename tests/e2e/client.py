@@ -26,6 +26,19 @@ def furnish(p):
 
 
 @test
+def a_stopped_daemon_is_told_from_none(p):
+    d = p.daemon()
+    os.kill(d.pid, signal.SIGSTOP)
+    try:
+        done = d.ask("status", code=None)
+        equal(done.returncode, 3, "exit code")
+        contains(done.stderr, f"kill -CONT {d.pid}", "the next step")
+    finally:
+        os.kill(d.pid, signal.SIGCONT)
+    d.ask("status")
+
+
+@test
 def exit_codes_and_json(p):
     """Each line: arguments, exit code; with --json the answer must be JSON wherever there is one."""
     trace = furnish(p)
