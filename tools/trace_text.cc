@@ -1,6 +1,8 @@
 // See trace_text.h for the format.
 #include "tools/trace_text.h"
 
+#include <algorithm>
+#include <array>
 #include <optional>
 
 #include "conditions/text.h"
@@ -16,6 +18,7 @@ class Player {
 
     // Goes on with a machine that runs already.
     std::optional<Error> play_on(std::unique_ptr<Simulation>& simulation) {
+        goes_on_ = true;
         simulation_ = std::move(simulation);
         std::optional<Error> error;
         while (!error && !cursor_.at_end()) error = step(cursor_.take());
@@ -40,6 +43,13 @@ class Player {
 
     Error wrong(const Line& line, std::string what, std::string hint = "") const {
         return cursor_.wrong(line, std::move(what), std::move(hint));
+    }
+
+    // What makes another machine of it, or needs files that are not here.
+    static bool is_of_another(std::string_view word) {
+        constexpr std::array<std::string_view, 8> kWords{"cmdline",   "jobs",  "device",  "snapshot",
+                                                         "caught-up", "crash", "restart", "reload"};
+        return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
     }
 
     void begin() {
@@ -76,6 +86,8 @@ class Player {
         std::string_view w = line.word();
         std::string rest(line.rest());
         if (line.indented) return wrong(line, "an indented line belongs below a device or an event");
+        if (goes_on_ && is_of_another(w))
+            return wrong(line, quoted(w) + " cannot be asked of a machine that runs", "simulate plays it");
         if (w == "cmdline" || w == "jobs") {
             if (simulation_) return wrong(line, quoted(w) + " must come before anything happens");
             if (w == "cmdline") command_line_ = unescaped(rest).value_or(rest);
@@ -197,7 +209,7 @@ class Player {
     const ConfigurationLoader& load_;
     TraceCursor cursor_;
     std::string command_line_;
-    bool by_hand_ = false;
+    bool by_hand_ = false, goes_on_ = false;
     std::vector<TracedDevice> devices_;
     std::unique_ptr<Simulation> simulation_;
 };
@@ -214,7 +226,7 @@ Result<Played> play(std::string_view text, const std::string& file, const Config
 }
 
 std::optional<Error> play_on(std::string_view text, const std::string& file, std::unique_ptr<Simulation>& simulation) {
-    ConfigurationLoader none = [&](const std::string&) { return simulation->engine().configuration(); };
+    ConfigurationLoader none = [](const std::string&) { return std::make_shared<const Configuration>(); };  // never asked
     return Player(text, file, none).play_on(simulation);
 }
 

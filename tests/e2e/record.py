@@ -194,6 +194,8 @@ def what_if_changes_nothing(p):
     contains(d.ask("whatif", "stop w").stdout, "w: stopping (by hand)", "by hand")
     check(len(d.ask("whatif", "remove network interface", "+1s").stdout.splitlines()) > 2, "a class")
     d.ask("whatif", "remove nobody-there", code=4)
+    for event in ("reload x", "crash", "restart", "snapshot"):
+        contains(d.ask("whatif", event, "+1s", code=4).stderr, "cannot be asked", event)
     d.ask("whatif", code=2)
     equal(d.json("whatif", "file /go yes")[-1].split(" ", 1)[1], "file: active", "JSON")
     equal([d.ask("list").stdout.count("active"), (len(p.runs("w")), len(p.runs("file")))],
