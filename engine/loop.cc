@@ -40,9 +40,10 @@ Loop::~Loop() {
     sd_event_unref(event_);
 }
 
-void Loop::wants_room(int fd, bool wants) {
+void Loop::wants(int fd, bool text, bool room) {
+    uint32_t events = (text ? uint32_t{EPOLLIN} : 0) | (room ? uint32_t{EPOLLOUT} : 0);
     if (auto it = sources_.find(fd); it != sources_.end())
-        check(sd_event_source_set_io_events(it->second->source, wants ? EPOLLIN | EPOLLOUT : EPOLLIN), "wants_room");
+        check(sd_event_source_set_io_events(it->second->source, events), "wants");
 }
 
 void Loop::on_readable(int fd, const std::string& name, Priority priority, Callback callback) {

@@ -26,8 +26,9 @@ class Loop {
     Loop& operator=(const Loop&) = delete;
 
     void on_readable(int fd, const std::string& name, Priority priority, Callback callback);
-    // Of a socket that is written to as well: whether its callback is also called when it takes more.
-    void wants_room(int fd, bool wants);
+    // Of a socket that is written to as well: whether its callback is called when there is something to
+    // read, and when it takes more. Its end is told in any case.
+    void wants(int fd, bool text, bool room);
     void forget(int fd);  // before it is closed; may be called from its own callback
     // Calls back once in the next turn, behind what has a higher priority than Events.
     void once_more(Callback callback);

@@ -109,7 +109,7 @@ Result<Descriptor> Recordings::open_stream(const Engine& engine, Time now, bool 
         stream.ended = true;
     }
     loop_.on_readable(stream.fd.get(), "recording", Loop::Priority::Clients, [this, &stream] { on_stream(&stream); });
-    loop_.wants_room(stream.fd.get(), true);
+    loop_.wants(stream.fd.get(), !stream.ended, true);
     return theirs;
 }
 
@@ -184,7 +184,8 @@ void Recordings::sweep() {
             loop_.forget(it->fd.get());
             it = streams_.erase(it);
         } else {
-            loop_.wants_room(it->fd.get(), !it->unsent.empty());
+            // A reader that has shut down is readable for ever.
+            loop_.wants(it->fd.get(), !it->ended, !it->unsent.empty());
             ++it;
         }
     }
