@@ -48,10 +48,11 @@ Shell::~Shell() {
 
 std::optional<Error> Shell::start() {
     SavedState saved;
-    if (!config_.record.empty())
-        if (auto error = recordings_.open_file(config_.record, config_.record_limit)) return error;
     if (config_.dry_run) config_.sources.hotplug = false;  // it has no place of its own to listen at
     else if (auto error = open_runtime(saved)) return error;
+    // Not before we are known to be the only one: the file may be that of one that runs.
+    if (!config_.record.empty())
+        if (auto error = recordings_.open_file(config_.record, config_.record_limit)) return error;
     // Listen first: what happens while units are loaded and sysfs is walked waits in the socket.
     if (config_.sources.kernel)
         if (auto error = open_source(Transport::Kernel)) return error;

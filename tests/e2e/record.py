@@ -178,6 +178,19 @@ def limits_and_links(p):
 
 
 @test
+def a_second_daemon(p):
+    furnish(p)
+    trace = p.dir / "boot.trace"
+    d = p.daemon("--record", str(trace))
+    inode = trace.stat().st_ino
+    done = run(str(p.build / "tools/devmuxd"), "--runtime-dir", str(d.runtime), "--units", str(p.units), "--record", str(trace), code=1)
+    contains(done.stderr, "already running", "it is refused")
+    check(trace.exists() and trace.stat().st_ino == inode, "the recording of the first is still there")
+    d.terminate()
+    same(d, trace, "stopped")
+
+
+@test
 def what_if_changes_nothing(p):
     furnish(p)
     d = p.daemon()
