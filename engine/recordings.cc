@@ -3,13 +3,14 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "engine/recording_file.h"
 
 namespace devmux {
 namespace {
@@ -18,16 +19,6 @@ constexpr size_t kLastLine = 64;  // bytes kept for it
 
 Error failure(const std::string& path, const std::string& what) {
     return {.where = {path, 0, 0}, .what = what + ": " + strerror(errno), .source = "", .caret = -1, .hint = ""};
-}
-
-bool write_all(int fd, std::string_view text) {
-    while (!text.empty()) {
-        ssize_t n = write(fd, text.data(), text.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        text.remove_prefix(static_cast<size_t>(n));
-    }
-    return true;
 }
 
 }  // namespace
@@ -62,17 +53,9 @@ Recordings::~Recordings() {
 }
 
 std::optional<Error> Recordings::open_file(const std::string& path, size_t limit) {
-    // What is there may be a link of somebody else's: it is never written through, nor kept open by others.
-    struct stat st {};
-    if (lstat(path.c_str(), &st) == 0) {
-        if (!S_ISREG(st.st_mode))
-            return Error{.where = {path, 0, 0}, .what = "a recording goes into a regular file, and this is none",
-                         .source = "", .caret = -1, .hint = "name another one"};
-        if (unlink(path.c_str()) != 0) return failure(path, "the old recording cannot be removed");
-    }
-    Descriptor fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600));
-    if (!fd) return failure(path, "the recording cannot be made");
-    file_.reset(new File{path, std::move(fd), limit - kLastLine,
+    auto fd = new_recording_file(path);
+    if (!fd) return fd.error();
+    file_.reset(new File{path, std::move(*fd), limit - kLastLine,
                          Recorder(version_, [this](std::string_view lines) { write_file(lines); })});
     return std::nullopt;
 }

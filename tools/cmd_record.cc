@@ -1,11 +1,9 @@
 // devmux record: what the daemon is fed from now on, as a trace that `devmux simulate` plays to the same
 // decisions. Ctrl-C ends it; the daemon then writes the last line.
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,6 +12,7 @@
 
 #include "conditions/text.h"
 #include "engine/model/trusted_file.h"
+#include "engine/recording_file.h"
 #include "tools/command.h"
 #include "tools/output.h"
 #include "tools/redact.h"
@@ -34,16 +33,6 @@ Descriptor ending_signals() {
     return Descriptor(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-bool write_all(int fd, std::string_view text) {
-    while (!text.empty()) {
-        ssize_t n = write(fd, text.data(), text.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        text.remove_prefix(static_cast<size_t>(n));
-    }
-    return true;
-}
-
 struct Recording {
     std::string output, time = "none", from;
     bool redact = false;
@@ -58,14 +47,12 @@ struct Recording {
         return copy(socket.get(), file ? file.get() : STDOUT_FILENO, signals.get(), limit);
     }
 
-    // A file of our own: what a link leads to is not ours to write.
     bool open_output(Descriptor& file) const {
         if (output.empty() || output == "-") return true;
-        file = Descriptor(open(output.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
-        struct stat st {};
-        if (file && fstat(file.get(), &st) == 0 && S_ISREG(st.st_mode) && ftruncate(file.get(), 0) == 0) return true;
-        complain(output + ": cannot be written: " + (file ? "it is no regular file" : strerror(errno)));
-        return false;
+        auto fresh = new_recording_file(output);
+        if (!fresh) complain(fresh.error().to_string());
+        else file = std::move(*fresh);
+        return bool(fresh);
     }
 
     Exit copy(int socket, int out, int signals, Duration limit) const {

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 from checks import check, contains, equal, eventually, test
-from place import run
+from place import SOURCE, run
 
 
 def furnish(p):
@@ -188,6 +188,26 @@ def a_second_daemon(p):
     check(trace.exists() and trace.stat().st_ino == inode, "the recording of the first is still there")
     d.terminate()
     same(d, trace, "stopped")
+
+
+@test
+def files_of_others(p):
+    """Whoever made the file before us neither keeps it open nor chooses who reads it."""
+    furnish(p)
+    d = p.daemon()
+    for args in (["--for", "1ms"], ["--redact", "--from", str(SOURCE / "man/tutorial/login.trace")]):
+        path = p.dir / "theirs.trace"
+        path.unlink(missing_ok=True)
+        path.write_text("theirs")
+        path.chmod(0o666)
+        os.chown(path, 65534, 65534)
+        with open(path, encoding="utf-8") as kept_open:
+            d.ask("record", "-o", str(path), *args)
+            equal(kept_open.read(), "theirs", "the file that was there")
+        equal((path.stat().st_mode & 0o777, path.stat().st_uid), (0o600, os.geteuid()), "mode and owner")
+        play(d, path)
+    for path in (p.dir, "/dev/null"):
+        contains(d.ask("record", "-o", str(path), "--for", "1ms", code=1).stderr, "regular file", "no file")
 
 
 @test
