@@ -15,11 +15,14 @@
 #include "engine/recording_file.h"
 #include "tools/command.h"
 #include "tools/output.h"
+#include "tools/recording_copy.h"
 #include "tools/redact.h"
 #include "tools/trace_text.h"
 
 namespace devmux {
 namespace {
+
+constexpr size_t kWholeGroups = size_t{4} << 20;  // more than an event has, or a unit
 
 // Signals that end the recording and not us. One that is ignored stays so: nohup means it.
 Descriptor ending_signals() {
@@ -57,7 +60,12 @@ struct Recording {
 
     Exit copy(int socket, int out, int signals, Duration limit) const {
         std::string kept;  // with --redact: a name may be said before it is known to be a secret
-        std::string tail;
+        RecordingCopy copy(kLargestRecording, kWholeGroups, [&](std::string_view text) {
+            if (!redact) return write_all(out, text);
+            kept += text;
+            return true;
+        });
+        RecordingCopy::State state{};
         timespec now {};
         clock_gettime(CLOCK_MONOTONIC, &now);
         int64_t begun = now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
@@ -76,21 +84,21 @@ struct Recording {
             if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
             if (n <= 0) break;
             std::string_view text(piece.data(), static_cast<size_t>(n));
-            tail = (tail + std::string(text)).substr(tail.size() + text.size() > 32 ? tail.size() + text.size() - 32 : 0);
-            if (redact && kept.size() + text.size() > kTraceBytes) {
-                complain("a recording with --redact has at most 64 MiB: it ends here");
-                break;
-            }
-            if (redact) kept += text;
-            else if (!write_all(out, text)) return not_written();
+            state = copy.take(text);
+            if (state == RecordingCopy::State::Unwritten) return not_written();
+            if (state == RecordingCopy::State::Full) break;
         }
+        if (state == RecordingCopy::State::Open && copy.finish() == RecordingCopy::State::Unwritten) return not_written();
         if (redact && !write_all(out, redacted(kept))) return not_written();
-        size_t last = tail.rfind("\nend ");
-        if (last == tail.npos) {
+        if (state == RecordingCopy::State::Full) {
+            complain("the recording has reached its limit, " + std::to_string(kLargestRecording >> 20) + " MiB: it ends here");
+            return Exit::Ok;
+        }
+        if (copy.end().empty()) {
             complain("the daemon ended; the recording is cut off");
             return Exit::NoDaemon;
         }
-        if (tail.compare(last, 9, "\nend slow") == 0) {
+        if (copy.end() == "slow") {
             complain("the daemon ended the recording: it was not read fast enough");
             return Exit::Refused;
         }

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "engine/recording_file.h"
 #include "engine/shell.h"
 #include "tools/default_dirs.h"
 
@@ -94,7 +95,7 @@ int main_of(int argc, char** argv) {
         ->type_name("FILE");
     app.add_option("--record-limit", options.record_limit, "the recording ends at this size")
         ->type_name("MIB")
-        ->check(CLI::Range(size_t{1}, size_t{1} << 20))
+        ->check(CLI::Range(size_t{1}, kLargestRecording >> 20))
         ->capture_default_str();
     app.add_flag("--dry-run", options.dry_run, "say what would be run; run nothing, write nothing");
     app.add_option("--color,--colour", options.color, "auto: on a terminal, unless NO_COLOR is set")

@@ -46,6 +46,7 @@
 
 #include "conditions/result.h"
 #include "engine/model/configuration.h"
+#include "engine/recording_file.h"
 #include "tools/simulation.h"
 #include "tools/trace_recorded.h"
 
@@ -63,6 +64,6 @@ Result<std::vector<std::string>> play_trace(std::string_view text, const std::st
 // Plays lines without a head on a machine that runs already.
 std::optional<Error> play_on(std::string_view text, const std::string& file, std::unique_ptr<Simulation>& simulation);
 
-inline constexpr size_t kTraceBytes = size_t{64} << 20;
+inline constexpr size_t kTraceBytes = kLargestRecording;
 
 }  // namespace devmux

@@ -211,6 +211,24 @@ def files_of_others(p):
 
 
 @test
+def large_ones(p):
+    """What may be written can be read."""
+    furnish(p)
+    d = p.daemon()
+    trace, clean = p.dir / "large.trace", p.dir / "clean.trace"
+    text = (SOURCE / "man/tutorial/login.trace").read_text()
+    with open(trace, "w", encoding="utf-8") as f:
+        f.write(text[:text.rfind("end ")])
+        for _ in range(70):
+            f.write("# of no meaning, but long\n" * 42000)
+        f.write("end asked\n")
+    contains(play(d, trace)[1], "the same decisions", "more than 64 MiB")
+    d.ask("record", "--redact", "--from", str(trace), "-o", str(clean))
+    equal(clean.stat().st_size, trace.stat().st_size, "its size")
+    contains(run(str(p.build / "tools/devmuxd"), "--record-limit", "257", code=2).stderr, "257", "more than can be read")
+
+
+@test
 def what_if_changes_nothing(p):
     furnish(p)
     d = p.daemon()
