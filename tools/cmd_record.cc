@@ -1,8 +1,8 @@
 // devmux record: what the daemon is fed from now on, as a trace that `devmux simulate` plays to the same
 // decisions. Ctrl-C ends it; the daemon then writes the last line.
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "conditions/text.h"
+#include "engine/loop.h"
 #include "engine/model/trusted_file.h"
 #include "engine/recording_file.h"
 #include "tools/command.h"
@@ -23,17 +24,25 @@ namespace devmux {
 namespace {
 
 constexpr size_t kWholeGroups = size_t{4} << 20;  // more than an event has, or a unit
+constexpr Duration kPatience = std::chrono::seconds(5);
 
-// Signals that end the recording and not us. One that is ignored stays so: nohup means it.
+int signalled = -1;  // the writing end of a pipe
+
+// Signals end the recording, and a second one us. One that is ignored stays so: nohup means it.
 Descriptor ending_signals() {
-    sigset_t mask;
-    sigemptyset(&mask);
-    for (int signo : {SIGINT, SIGTERM, SIGHUP}) {
-        struct sigaction now {};
-        if (sigaction(signo, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(&mask, signo);
-    }
-    sigprocmask(SIG_BLOCK, &mask, nullptr);
-    return Descriptor(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) return {};
+    signalled = ends[1];
+    struct sigaction ours {}, now {};
+    ours.sa_handler = [](int) {
+        int error = errno;
+        (void)!write(signalled, "", 1);
+        errno = error;
+    };
+    ours.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
+    for (int signo : {SIGINT, SIGTERM, SIGHUP})
+        if (sigaction(signo, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) sigaction(signo, &ours, nullptr);
+    return Descriptor(ends[0]);
 }
 
 struct Recording {
@@ -43,9 +52,10 @@ struct Recording {
     Exit run(const Session& session) const {
         if (!from.empty()) return of_file();
         Duration limit = timeout_of(time);
-        Descriptor signals = ending_signals(), socket, file;
+        Descriptor socket, file;
         Client client(session.runtime_dir);
         if (Reply reply = client.record(false, socket); !reply) return report(reply);
+        Descriptor signals = ending_signals();
         if (!open_output(file)) return Exit::No;
         return copy(socket.get(), file ? file.get() : STDOUT_FILENO, signals.get(), limit);
     }
@@ -58,6 +68,13 @@ struct Recording {
         return bool(fresh);
     }
 
+    // For poll(2): not too early, and not for ever where it is long.
+    static int milliseconds(Duration left) {
+        if (left == kNever) return -1;
+        auto ms = std::chrono::ceil<std::chrono::milliseconds>(std::max(left, Duration{})).count();
+        return static_cast<int>(std::min<int64_t>(ms, 1 << 30));
+    }
+
     Exit copy(int socket, int out, int signals, Duration limit) const {
         std::string kept;  // with --redact: a name may be said before it is known to be a secret
         RecordingCopy copy(kLargestRecording, kWholeGroups, [&](std::string_view text) {
@@ -66,19 +83,16 @@ struct Recording {
             return true;
         });
         RecordingCopy::State state{};
-        timespec now {};
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        int64_t begun = now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
-        int64_t allowed = limit == kNever ? -1 : std::chrono::duration_cast<std::chrono::milliseconds>(limit).count();
+        Time end = limit == kNever ? kNever : Loop::now() + limit;
         for (bool asked = false;;) {
-            clock_gettime(CLOCK_MONOTONIC, &now);
-            int64_t left = allowed < 0 ? -1 : allowed - (now.tv_sec * 1000 + now.tv_nsec / 1'000'000 - begun);
-            if (!asked && allowed >= 0 && left <= 0) asked = shutdown(socket, SHUT_WR) == 0;
+            if (!asked && end <= Loop::now()) asked = shutdown(socket, SHUT_WR) == 0;
+            // Once it was asked for the end, a daemon that says nothing is not waited for any longer.
+            Duration left = asked ? kPatience : end == kNever ? kNever : end - Loop::now();
             std::array<pollfd, 2> fds{{{socket, POLLIN, 0}, {signals, short(asked ? 0 : POLLIN), 0}}};
-            if (poll(fds.data(), fds.size(), asked || left < 0 ? -1 : static_cast<int>(std::min<int64_t>(left, 1 << 30))) < 0 &&
-                errno != EINTR) break;
-            if (fds[1].revents & POLLIN) asked = shutdown(socket, SHUT_WR) == 0;
-            if (!(fds[0].revents & (POLLIN | POLLHUP | POLLERR))) continue;
+            int ready = poll(fds.data(), fds.size(), milliseconds(left));
+            if ((ready < 0 && errno != EINTR) || (ready == 0 && asked)) break;
+            if (ready > 0 && fds[1].revents & POLLIN) asked = shutdown(socket, SHUT_WR) == 0;
+            if (ready <= 0 || !(fds[0].revents & (POLLIN | POLLHUP | POLLERR))) continue;
             std::array<char, 65536> piece{};
             ssize_t n = read(socket, piece.data(), piece.size());
             if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
@@ -95,7 +109,7 @@ struct Recording {
             return Exit::Ok;
         }
         if (copy.end().empty()) {
-            complain("the daemon ended; the recording is cut off");
+            complain("the daemon has ended, or does not answer: the recording is cut off");
             return Exit::NoDaemon;
         }
         if (copy.end() == "slow") {

@@ -229,6 +229,29 @@ def large_ones(p):
 
 
 @test
+def an_end_without_the_daemon(p):
+    """A daemon that does not answer is not waited for: Ctrl-C twice, or once and a moment."""
+    furnish(p)
+    d = p.daemon()
+    paths = [p.dir / f"stopped{i}.trace" for i in range(2)]
+    twice, once = [d.begin("record", "-o", str(path)) for path in paths]
+    eventually(lambda: all(path.exists() and "\nbegin\n" in path.read_text() for path in paths), "they begin")
+    d.process.send_signal(signal.SIGSTOP)
+    try:
+        once.send_signal(signal.SIGINT)
+        eventually(lambda: twice.poll() is not None or twice.send_signal(signal.SIGINT), "a second Ctrl-C ends it")
+        equal(twice.returncode, -signal.SIGINT, "by the signal")
+        asking = d.begin("record")
+        eventually(lambda: asking.poll() is not None or asking.send_signal(signal.SIGINT), "Ctrl-C while it asks")
+        equal(asking.returncode, -signal.SIGINT, "by the signal")
+        eventually(lambda: once.poll() is not None, "it waits no longer")
+        equal(once.returncode, 3, "no daemon that answers")
+        contains(once.stderr.read(), "cut off", "what it says")
+    finally:
+        d.process.send_signal(signal.SIGCONT)
+
+
+@test
 def what_if_changes_nothing(p):
     furnish(p)
     d = p.daemon()
