@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <array>
@@ -36,12 +37,13 @@ struct Recordings::Stream {
     std::string unsent;
     size_t allowed = 0;   // of `unsent`
     std::optional<Recorder> recorder;
+    std::optional<Time> stuck;  // since when nothing was taken of `unsent`
     bool ended = false;   // the last line is in `unsent`
     bool broken = false;
 };
 
-Recordings::Recordings(Loop& loop, std::string version, Tell tell)
-    : loop_(loop), version_(std::move(version)), tell_(std::move(tell)) {}
+Recordings::Recordings(Loop& loop, std::string version, Tell tell, Duration patience)
+    : loop_(loop), version_(std::move(version)), tell_(std::move(tell)), patience_(patience) {}
 
 Recordings::~Recordings() {
     if (file_ && !file_->over) file_->recorder.end("stopped");
@@ -50,6 +52,7 @@ Recordings::~Recordings() {
         send(stream);
         loop_.forget(stream.fd.get());
     }
+    if (timer_) loop_.forget(timer_.get());
 }
 
 std::optional<Error> Recordings::open_file(const std::string& path, size_t limit) {
@@ -77,6 +80,11 @@ Result<Descriptor> Recordings::open_stream(const Engine& engine, Time now, bool 
     if (streams_.size() >= kMostRecordings)
         return Error{.where = {}, .what = "there are " + std::to_string(kMostRecordings) + " recordings already",
                      .source = "", .caret = -1, .hint = "end one of them"};
+    if (!timer_) {
+        timer_ = Descriptor(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+        if (!timer_) return failure("", "no timer");
+        loop_.on_readable(timer_.get(), "recordings", Loop::Priority::Clients, [this] { on_timer(); });
+    }
     std::array<int, 2> ends{};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return failure("", "no socket");
     Descriptor ours(ends[0]), theirs(ends[1]);
@@ -117,7 +125,8 @@ void Recordings::send(Stream& stream) {
         else if (n >= 0 || errno != EINTR) stream.broken = true;  // nobody reads it any more
     }
     stream.unsent.erase(0, sent);
-    if (stream.unsent.empty()) stream.unsent.shrink_to_fit();
+    if (stream.unsent.empty()) stream.unsent.shrink_to_fit(), stream.stuck.reset();
+    else if (sent > 0 || !stream.stuck) stream.stuck = Loop::now();
     stream.allowed = std::max(stream.allowed == SIZE_MAX ? 0 : kRecordingBehind, stream.unsent.size());
 }
 
@@ -132,6 +141,20 @@ void Recordings::on_stream(const Stream* which) {
             stream.ended = true;
         }
         if (n < 0 && errno != EAGAIN && errno != EINTR) stream.broken = true;
+    }
+    sweep();
+}
+
+// Lets go of those that have taken nothing for so long: their places are few, and what waits for them is much.
+void Recordings::on_timer() {
+    uint64_t times = 0;
+    (void)!read(timer_.get(), &times, sizeof times);
+    timed_ = false;
+    Time now = Loop::now();
+    for (Stream& stream : streams_) {
+        if (!stream.stuck || now - *stream.stuck < patience_) continue;
+        stream.broken = true;
+        tell_("a recording is not read any more: it ends here", Report::Level::Warning);
     }
     sweep();
 }
@@ -172,6 +195,14 @@ void Recordings::sweep() {
             ++it;
         }
     }
+    Time first = kNever;
+    for (const Stream& stream : streams_) first = std::min(first, stream.stuck.value_or(kNever));
+    if (timed_ || first == kNever) return;
+    // It may fire too early for one that has taken something meanwhile, and is then set anew.
+    auto left = std::max<Duration>(first + patience_ - Loop::now(), std::chrono::microseconds(1)).count();
+    itimerspec spec{};
+    spec.it_value = {.tv_sec = left / 1'000'000'000, .tv_nsec = left % 1'000'000'000};
+    timed_ = timerfd_settime(timer_.get(), 0, &spec, nullptr) == 0;
 }
 
 }  // namespace devmux

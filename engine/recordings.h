@@ -1,6 +1,6 @@
 // The recordings that are made now: one into a file, from the first moment on, and a few that clients
-// read from a socket. None can hold the daemon up or make it grow: a file has a limit, and a client that
-// reads too slowly loses its recording, not ours.
+// read from a socket. None can make the daemon grow, and no client holds it up: a file has a limit; a client
+// that reads too slowly, or not at all, loses its recording.
 #pragma once
 
 #include <functional>
@@ -18,11 +18,12 @@ namespace devmux {
 
 inline constexpr size_t kMostRecordings = 4;                // of clients, at a time
 inline constexpr size_t kRecordingBehind = size_t{16} << 20;  // bytes that a client may be behind
+inline constexpr Duration kRecordingPatience = std::chrono::seconds(30);  // with one that takes nothing
 
 class Recordings {
   public:
     using Tell = std::function<void(const std::string&, Report::Level)>;
-    Recordings(Loop& loop, std::string version, Tell tell);
+    Recordings(Loop& loop, std::string version, Tell tell, Duration patience = kRecordingPatience);
     ~Recordings();
     Recordings(const Recordings&) = delete;
     Recordings& operator=(const Recordings&) = delete;
@@ -44,11 +45,15 @@ class Recordings {
     void write_stream(Stream& stream, std::string_view lines);
     void send(Stream& stream);
     void on_stream(const Stream* which);
+    void on_timer();
     void sweep();
 
     Loop& loop_;
     std::string version_;
     Tell tell_;
+    Duration patience_;
+    Descriptor timer_;   // from the first stream on
+    bool timed_ = false; // it runs
     std::unique_ptr<File> file_;
     std::list<Stream> streams_;
 };

@@ -13,9 +13,12 @@ using namespace devmux;
 namespace {
 
 struct Place {
+    explicit Place(Duration patience = kRecordingPatience)
+        : recordings(loop, "x", [this](const std::string& text, Report::Level) { told.push_back(text); }, patience) {}
+
     std::vector<std::string> told;
     Loop loop;
-    Recordings recordings{loop, "x", [this](const std::string& text, Report::Level) { told.push_back(text); }};
+    Recordings recordings;
     RandomWorld world{1};
 
     Descriptor open() {
@@ -81,5 +84,25 @@ TEST_SUITE("recordings") {
             p.turns();
         }
         CHECK(p.turns() < 100);
+    }
+
+    TEST_CASE("readers that take nothing lose their places") {
+        Place p(std::chrono::milliseconds(20));
+        std::vector<Descriptor> stuck;
+        for (size_t i = 0; i < kMostRecordings; ++i) stuck.push_back(p.open());
+        CHECK_FALSE(p.recordings.open_stream(p.world.engine(), p.world.now(), true));
+        p.feed_much();
+        while (p.told.size() < stuck.size()) REQUIRE(sd_event_run(p.loop.event(), 10'000'000) > 0);
+        for (const std::string& text : p.told) CHECK(text.find("not read any more") != std::string::npos);
+        for (const Descriptor& each : stuck) CHECK_FALSE(p.read_all(each.get()).ends_with("end asked\n"));
+        // One that has taken all may be silent as long as it likes.
+        Descriptor reader = p.open();
+        p.read_all(reader.get());
+        CHECK(sd_event_run(p.loop.event(), 40'000) == 0);
+        p.recordings.fed(DeadlineReached{}, p.world.now());
+        p.recordings.flush();
+        shutdown(reader.get(), SHUT_WR);
+        CHECK(p.read_all(reader.get()).ends_with("deadline\nend asked\n"));
+        CHECK(p.told.size() == stuck.size());
     }
 }
