@@ -1,6 +1,7 @@
 // The recordings that are made now: one into a file, from the first moment on, and a few that clients
 // read from a socket. None can make the daemon grow, and no client holds it up: a file has a limit; a client
-// that reads too slowly, or not at all, loses its recording.
+// that reads too slowly, or not at all, loses its recording. But the file is written on the loop's time: a
+// disk or a file server that hangs holds up everything, as it does for the saved state.
 #pragma once
 
 #include <functional>
