@@ -241,20 +241,6 @@ void Shell::watch_files() {
     for (std::string& path : forgotten) feed(FileSeen{std::move(path), Truth::Unknown});
 }
 
-// Attributes that no unit names are read once somebody asks for them.
-void Shell::ask_for(const Condition& condition) {
-    AttributeNeeds more = *needs_;
-    if (!add_needs(condition, *configuration_->classes, more)) return;
-    use_needs(std::make_shared<const AttributeNeeds>(std::move(more)));
-}
-
-// What only now is asked for was never read: everything is looked at once more.
-void Shell::use_needs(std::shared_ptr<const AttributeNeeds> needs) {
-    needs_ = std::move(needs);
-    reader_->need(needs_);
-    if (config_.sources.coldplug) walk();
-}
-
 void Shell::on_deadline() {
     Time now = Loop::now();
     while (!looks_.empty() && looks_.begin()->first <= now) {

@@ -83,8 +83,6 @@ class Shell final : public Control, private ChildWatch {
     void on_deadline();
     void print_output(const std::vector<OutputLine>& lines);
     void watch_files();
-    void ask_for(const Condition& condition);
-    void use_needs(std::shared_ptr<const AttributeNeeds> needs);
     void watch(int pidfd, JobId job) override;
     void unwatch(int pidfd, JobId job) override;
 
@@ -126,6 +124,9 @@ class Shell final : public Control, private ChildWatch {
     void look_at_waits();
     void read_waits_again();
     bool waits_for_file(const Condition& condition) const;
+    bool needs_more(const Condition& condition) const;
+    void remember(const Condition& asked);
+    void renew_needs(bool look);
 
     ShellConfig config_;
     Loop& loop_;
@@ -134,6 +135,7 @@ class Shell final : public Control, private ChildWatch {
     std::shared_ptr<const Configuration> configuration_;
     std::shared_ptr<const AttributeNeeds> needs_;  // of the configuration, and of who asks meanwhile
     std::deque<std::string> asked_files_;          // by eval; the oldest are forgotten
+    std::deque<std::pair<Condition, size_t>> asked_attributes_;  // the same, and how many attributes
     std::set<std::string> kept_;  // units whose file is broken now; the last good is in force
     std::unique_ptr<Engine> engine_;
     Recordings recordings_;

@@ -11,6 +11,8 @@ namespace {
 
 // Files that `eval` asked for and that stay watched.
 constexpr size_t kAskedFiles = 32;
+// Attributes that it asked for and that are still read. One condition may ask for more.
+constexpr size_t kAskedAttributes = 64;
 
 Error plain(std::string what, std::string hint = "") {
     return {.where = {}, .what = std::move(what), .source = "", .caret = -1, .hint = std::move(hint)};
@@ -33,8 +35,33 @@ void Shell::read_waits_again() {
         wait.condition = std::move(*condition);
         wait.memory = {};
     }
-    auto waits = truth_waits_;
-    for (const auto& [ticket, wait] : waits) ask_for(wait.condition);
+}
+
+bool Shell::needs_more(const Condition& condition) const {
+    AttributeNeeds more = *needs_;
+    return add_needs(condition, *configuration_->classes, more);
+}
+
+void Shell::remember(const Condition& asked) {
+    AttributeNeeds its_own;
+    add_needs(asked, *configuration_->classes, its_own);
+    asked_attributes_.emplace_back(asked, its_own.size());
+    size_t all = 0;
+    for (const auto& [condition, size] : asked_attributes_) all += size;
+    for (; all > kAskedAttributes && asked_attributes_.size() > 1; asked_attributes_.pop_front())
+        all -= asked_attributes_.front().second;
+}
+
+// Read are the attributes that units and classes name, and those that somebody waits for or asked for
+// lately. What only now is asked for was never read: everything is looked at once more.
+void Shell::renew_needs(bool look) {
+    AttributeNeeds needs = *configuration_->needs;
+    for (const auto& [ticket, wait] : truth_waits_) add_needs(wait.condition, *configuration_->classes, needs);
+    for (const auto& [condition, size] : asked_attributes_) add_needs(condition, *configuration_->classes, needs);
+    if (!look && needs.size() == needs_->size()) return;  // it can only be less
+    needs_ = std::make_shared<const AttributeNeeds>(std::move(needs));
+    reader_->need(needs_);
+    if (look && config_.sources.coldplug) walk();
 }
 
 // A file whose answer has not come yet.
@@ -51,7 +78,10 @@ Result<EvalSnapshot> Shell::eval(const std::string& text) {
     auto condition = parse_condition(text, *configuration_->classes);
     if (!condition) return condition.error();
     renumber(*condition);
-    ask_for(*condition);
+    if (needs_more(*condition)) {
+        remember(*condition);
+        renew_needs(true);
+    }
     bool new_file = false;
     each_leaf(*condition, [&](const Condition& leaf) {
         bool file = leaf.kind == Condition::Kind::Fact && leaf.fact.kind == FactKind::File;
@@ -115,8 +145,9 @@ ReloadSnapshot Shell::reload() {
     configuration_ = fresh;
     report_configuration();
     feed(NewConfiguration{configuration_});
-    use_needs(configuration_->needs);
+    asked_attributes_.clear();
     read_waits_again();
+    renew_needs(true);
     watch_files();
     turn_ended();
     return s;
@@ -133,9 +164,12 @@ Result<Control::Ticket> Shell::when_true(const std::string& text, std::function<
     auto condition = parse_condition(text, *configuration_->classes);
     if (!condition) return condition.error();
     renumber(*condition);
-    ask_for(*condition);
+    bool more = needs_more(*condition);
+    // Who waits was answered what holds now, and from here on keeps what it needs itself.
+    std::erase_if(asked_attributes_, [text = to_string(*condition)](const auto& asked) { return to_string(asked.first) == text; });
     truth_waits_[++last_ticket_] = {text, std::move(*condition), {}, std::move(tell)};
     Ticket ticket = last_ticket_;
+    if (more) renew_needs(true);
     watch_files();
     look_at_waits();
     turn_ended();
@@ -148,7 +182,9 @@ Result<Descriptor> Shell::record(bool checkpoint_alone) {
 
 void Shell::cancel(Ticket ticket) {
     rest_waits_.erase(ticket);
-    if (truth_waits_.erase(ticket)) watch_files();
+    if (truth_waits_.erase(ticket) == 0) return;
+    watch_files();
+    renew_needs(false);
 }
 
 // Told one at a time, each taken out before it is called: what it calls may add and cancel others.
@@ -177,6 +213,7 @@ void Shell::look_at_waits() {
             ++it;
         }
     }
+    if (!told.empty()) renew_needs(false);
     for (auto& tell : told) tell();
 }
 

@@ -1,4 +1,5 @@
 """Recordings of a real daemon: they play to the same decisions; slow and vanished readers; what if."""
+import itertools
 import os
 import re
 import select
@@ -249,6 +250,40 @@ def an_end_without_the_daemon(p):
         contains(once.stderr.read(), "cut off", "what it says")
     finally:
         d.process.send_signal(signal.SIGCONT)
+
+
+@test
+def attributes_that_were_asked_for(p):
+    """What no unit names is read while somebody asks: not for ever, and not all that ever was."""
+    furnish(p)
+    d = p.daemon()
+    trace, numbers = p.dir / "asked.trace", itertools.count()
+    for i in range(100):
+        d.ask("eval", f'network interface[name = "none" and attr.asked{i} = "x"]', code=None)
+    waiting = d.begin("wait", "--timeout", "none", 'network interface[name = "none" and attr.awaited = "x"]')
+    recorder = d.begin("record", "-o", str(trace))
+    eventually(lambda: trace.exists() and "\nbegin\n" in trace.read_text(), "it begins")
+
+    def read_of_new():
+        """The attributes that a new link is read for."""
+        name = p.add_link(p.name(f"A{next(numbers)}"), kind="bridge")
+        d.wait_link(name)
+        d.barrier()
+        found = re.findall(rf"^\w+ \S*/{name}\n((?:  .*\n)*)", trace.read_text(), re.M)
+        return set(re.findall(r"^  (?:attr|awaited)\.([^=\n]*)", "".join(found), re.M))
+
+    eventually(lambda: "awaited" in read_of_new(), "the wait is known")
+    names = read_of_new()
+    check("asked99" in names, "the last one is read", names)
+    check(len([n for n in names if n.startswith("asked")]) <= 64, "not all that ever were", names)
+    waiting.terminate()
+    waiting.wait(60)
+    eventually(lambda: "awaited" not in read_of_new(), "the wait has ended")
+    d.ask("reload")
+    check(not [n for n in read_of_new() if n.startswith("asked")], "a reload begins anew")
+    recorder.terminate()
+    equal(recorder.wait(60), 0, "exit code")
+    same(d, trace, "asked")
 
 
 @test
