@@ -8,7 +8,7 @@ import subprocess
 from checks import check, contains, equal, eventually, test
 from place import SOURCE, run
 
-ALL = "status list explain devices classes eval wait start stop reset reload check simulate record whatif".split()
+ALL = "status list explain devices classes eval wait start stop reset reload source check simulate record whatif".split()
 
 
 def furnish(p):
@@ -249,5 +249,8 @@ def completion_loads(p):
     equal(complete("devmux", "--runtime-dir", str(d.runtime), "explain", "ha"), ["hand"], "behind options")
     check("mouse" in complete("devmux", "devices", "mo"), "classes")
     check("--latch" in complete("devmux", "reset", "--"), "options")
+    equal(complete("devmux", "source", ""), ["kernel", "udev", "hotplug", "coldplug"], "sources")
+    equal(complete("devmux", "source", "udev", ""), ["on", "off"], "and what they may be")
+    equal(complete("devmux", "source", "udev", "on", ""), [""], "no more")
     d.terminate()
     equal(complete("devmux", "start", ""), [""], "without a daemon there are no names, and no noise")

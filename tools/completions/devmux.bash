@@ -15,7 +15,7 @@ _devmux_names() {  # _devmux_names SUBCOMMAND: what `devmux SUBCOMMAND --json` h
 
 _devmux() {
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' word i
-    local commands='status list explain devices classes eval wait start stop reset reload check simulate record whatif'
+    local commands='status list explain devices classes eval wait start stop reset reload source check simulate record whatif'
     local common='--runtime-dir --json --color --help'
     COMPREPLY=()
 
@@ -53,6 +53,9 @@ _devmux() {
             while IFS= read -r word; do
                 [[ $word == "$cur"* ]] && COMPREPLY+=("${word// /\\ }")
             done < <(_devmux_names classes) ;;
+        source)
+            [[ $previous == source ]] && mapfile -t COMPREPLY < <(compgen -W 'kernel udev hotplug coldplug' -- "$cur")
+            [[ ${COMP_WORDS[COMP_CWORD - 2]} == source ]] && mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
         check | simulate) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     esac
 }
