@@ -37,13 +37,13 @@ TEST_SUITE("scenarios") {
                 for (const auto& [name, errors] : c.broken) FAIL_CHECK(errors[0].to_string());
                 return std::make_shared<const Configuration>(std::move(c));
             };
-            auto lines = play_trace(contents(entry.path() / "trace.txt"), "trace.txt", load);
+            auto lines = play(contents(entry.path() / "trace.txt"), "trace.txt", load);
             if (!lines) {
                 FAIL_CHECK(lines.error().to_string());
                 continue;
             }
             std::string got;
-            for (const std::string& line : *lines) got += line + "\n";
+            for (const std::string& line : lines->lines) got += line + "\n";
             CHECK(got == contents(entry.path() / "expected.txt"));
         }
         CHECK(count >= 20);
@@ -66,7 +66,7 @@ TEST_SUITE("scenarios") {
                  {"devmux-trace 1\njobs soon\n", "t:2: expected \"jobs by-hand\""}}) {
             const auto& text_shown = text;
             CAPTURE(text_shown);
-            auto lines = play_trace(text, "t", load);
+            auto lines = play(text, "t", load);
             REQUIRE_FALSE(lines);
             CHECK_MESSAGE(lines.error().to_string().starts_with(what[0] == 't' ? what : ""), lines.error().to_string());
             CHECK_MESSAGE(lines.error().to_string().find(what) != std::string::npos, lines.error().to_string());

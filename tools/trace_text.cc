@@ -230,11 +230,4 @@ std::optional<Error> play_on(std::string_view text, const std::string& file, std
     return Player(text, file, none).play_on(simulation);
 }
 
-Result<std::vector<std::string>> play_trace(std::string_view text, const std::string& file,
-                                            const ConfigurationLoader& load) {
-    auto played = play(text, file, load);
-    if (!played) return played.error();
-    return std::move(played->lines);
-}
-
 }  // namespace devmux

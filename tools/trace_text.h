@@ -57,9 +57,6 @@ using ConfigurationLoader = std::function<std::shared_ptr<const Configuration>(c
 // Plays the whole trace; a recording exactly, under its own units. `load("")` is the configuration to
 // begin with. The error names the line of the trace.
 Result<Played> play(std::string_view text, const std::string& file, const ConfigurationLoader& load);
-// The same; of all that came out, the decisions.
-Result<std::vector<std::string>> play_trace(std::string_view text, const std::string& file,
-                                            const ConfigurationLoader& load);
 
 // Plays lines without a head on a machine that runs already.
 std::optional<Error> play_on(std::string_view text, const std::string& file, std::unique_ptr<Simulation>& simulation);

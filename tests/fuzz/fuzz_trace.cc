@@ -38,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, size_t size) {
     using namespace devmux;
     static const auto shared = configuration();
     std::string text = "devmux-trace 1\n" + std::string(reinterpret_cast<const char*>(data), size);
-    auto lines = play_trace(text, "t", [](const std::string&) { return shared; });
+    auto lines = play(text, "t", [](const std::string&) { return shared; });
     if (is_recorded(text)) {
         (void)play_freely(text, "t", shared);
         if (auto head = read_head(text, "t"); head && head->checkpoint) {
