@@ -191,7 +191,7 @@ void Engine::take(const Snapshot& snapshot, Time now, Actions& actions) {
     changes_.clear();
     world_.table.apply(snapshot, now, changes_);
     look_at_dying(actions);
-    if (world_.coldplug)
+    if (world_.coldplug && world_.doubted)
         for (const DeviceChange& change : changes_)
             ++(change.kind == DeviceChange::Kind::Added     ? counters_.resync_adds
                : change.kind == DeviceChange::Kind::Removed ? counters_.resync_removes

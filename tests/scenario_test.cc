@@ -61,6 +61,9 @@ TEST_SUITE("scenarios") {
                  {"devmux-trace 1\nadd /devices/x\n  what\n", "t:3: expected KEY=VALUE"},
                  {"devmux-trace 1\n+5\n", "t:2: expected a time"},
                  {"devmux-trace 1\nfile /x maybe\n", "t:2: expected \"file PATH yes\""},
+                 {"devmux-trace 1\nfile x yes\n", "t:2: expected \"file PATH yes\""},
+                 {"devmux-trace 1\nmodules foo\n", "t:2: expected \"modules loading\""},
+                 {"devmux-trace 1\nstart nobody\n", "t:2: there is no unit \"nobody\""},
                  {"devmux-trace 1\njob u ok\n", "t:2: no job of \"u\" runs now"},
                  {"devmux-trace 1\ndoubt myself\n", "t:2: expected \"doubt overrun\""},
                  {"devmux-trace 1\njobs soon\n", "t:2: expected \"jobs by-hand\""}}) {

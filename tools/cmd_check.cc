@@ -55,6 +55,10 @@ bool concerns(const std::string& subject, const std::string& file) {
 
 void collect(const Question& question, Findings& findings) {
     Configuration c = load_configuration(question.dirs, question.trust);
+    if (c.classes->classes().empty())
+        findings.add(false, "", Error{.where = {question.dirs.units[0], 0, 0}, .what = "no class of devices is known: there is no "
+                                      "classes.d in the folders that are read", .source = "", .caret = -1,
+                                      .hint = "devmux is not installed? classes.d of its units.d belongs beside your units"});
     for (const Error& error : c.errors)
         if (concerns(question.subject, error.where.file)) findings.add(true, "", error);
     for (const auto& [name, errors] : c.broken)

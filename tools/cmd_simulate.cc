@@ -93,7 +93,12 @@ struct Simulate {
     ConfigurationLoader loader(const std::vector<std::string>& folders) {
         return [this, folders](const std::string& dir) {
             ConfigurationDirs dirs{folders.empty() ? default_unit_dirs() : folders};
-            if (!dir.empty()) dirs.units = {std::filesystem::path(trace).parent_path() / dir};
+            if (dir.empty()) return read(dirs);
+            dirs.units = {std::filesystem::path(trace).parent_path() / dir};
+            if (!std::filesystem::is_directory(dirs.units[0])) {
+                complain(dirs.units[0] + ": there is no such folder, which the trace reloads");
+                broken = true;
+            }
             return read(dirs);
         };
     }
@@ -112,9 +117,11 @@ void add_simulate(CLI::App& app, Commands& commands) {
     sub->add_option("trace", simulate->trace, "what happened, line by line")->type_name("TRACE")->required();
     sub->add_option("--units", simulate->units, "folder of units, its classes in DIR/classes.d; may be repeated")
         ->type_name("DIR")
+        ->check(CLI::ExistingDirectory)
         ->allow_extra_args(false);
     sub->add_option("--diff", simulate->diff, "print only the decisions that differ under the units of this folder")
-        ->type_name("DIR");
+        ->type_name("DIR")
+        ->check(CLI::ExistingDirectory);
     commands.push_back({sub, [simulate](const Session& session) { return simulate->run(session); }});
 }
 

@@ -1,6 +1,8 @@
 // devmux status [UNIT]: what runs, what waits, and for which facts. Without a unit one line per
 // unit below one line about the engine; what was lost since it started is said, not hidden.
 #include <array>
+#include <utility>
+#include <vector>
 
 #include "tools/command.h"
 #include "tools/output.h"
@@ -12,14 +14,36 @@ std::string on_or_off(const Json& engine, const char* key, const char* yes, cons
     return engine.at(key).get<bool>() ? yes : no;
 }
 
-// Counters by what their names say: whatever was lost, turned away or not understood.
-bool is_loss(const std::string& counter) {
-    constexpr std::array<const char*, 10> kSigns{"overrun", "refus",  "malform", "trunc",
-                                                 "lost",    "drop",   "resync",  "fail",
-                                                 "error",   "unsaved"};
-    for (const char* sign : kSigns)
-        if (counter.find(sign) != std::string::npos) return true;
-    return false;
+// What was lost, turned away or not understood; then the words for it.
+constexpr std::array<std::pair<const char*, const char*>, 6> kLosses{{{"lost", "events lost"},
+                                                                      {"refused", "events refused"},
+                                                                      {"malformed", "events malformed"},
+                                                                      {"unready", "devices without a word of udev's"},
+                                                                      {"dropped_runs", "runs dropped"},
+                                                                      {"unsaved", "records unsaved"}}};
+
+// "2 adds, 1 removes": what of these is more than nothing.
+template <class List>
+std::string numbers(const Json& counters, const List& list, bool all) {
+    std::string out;
+    for (const auto& [key, words] : list)
+        if (uint64_t n = counters.at(key).template get<uint64_t>(); n > 0 || all)
+            out += (out.empty() ? "" : ", ") + std::to_string(n) + " " + words;
+    return out;
+}
+
+void print_counters(const Json& c) {
+    using List = std::vector<std::pair<const char*, const char*>>;
+    if (c.at("received").get<uint64_t>() > 0)
+        print_line("events: " + numbers(c, List{{"received", "received"}}, true) + " (" +
+                   numbers(c, List{{"received_kernel", "of the kernel"}, {"received_udev", "of udev"},
+                                   {"received_hotplug", "of helpers"}}, true) + "), " +
+                   numbers(c, List{{"duplicate", "duplicate"}, {"late", "late"}}, true));
+    if (std::string losses = numbers(c, kLosses, false); !losses.empty())
+        print_line(painted(Colour::Doubt, "lost or turned away: " + losses));
+    if (c.at("resyncs").get<uint64_t>() > 0)
+        print_line("verified by walking sysfs: " + numbers(c, List{{"resyncs", "times"}}, true) + ", and found " +
+                   numbers(c, List{{"resync_adds", "adds"}, {"resync_removes", "removes"}, {"resync_changes", "changes"}}, true));
 }
 
 void print_engine(const Json& e) {
@@ -38,12 +62,7 @@ void print_engine(const Json& e) {
                                                                       : "")));
     if (e.at("dry_run").get<bool>())
         print_line(painted(Colour::Doubt, "dry run: nothing is started or stopped"));
-    std::string losses;
-    for (const auto& [name, count] : e.at("counters").items())
-        if (count.get<uint64_t>() > 0 && is_loss(name))
-            losses +=
-                (losses.empty() ? "" : ", ") + name + " " + std::to_string(count.get<uint64_t>());
-    if (!losses.empty()) print_line(painted(Colour::Doubt, "lost or turned away: " + losses));
+    print_counters(e.at("counters"));
     for (const Json& error : e.at("errors"))
         print_line(painted(Colour::Bad, error.get<std::string>()));
 }

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "engine/recording_file.h"
 #include "engine/shell.h"
@@ -60,6 +61,10 @@ int run(const Options& options) {
                             .priorities = journal}, Loop::now());
     Loop loop;
     signal(SIGPIPE, SIG_IGN);
+    for (const std::string& dir : options.units)
+        if (std::error_code bad; !std::filesystem::exists(dir, bad))
+            log.write({Report::Level::Warning, "", "--units " + dir + ": there is no such folder yet; a reload looks again"},
+                      Loop::now());
     Shell shell(std::move(config), loop, log);
     // A signal ends the daemon and nothing that it started: services run on.
     for (int signo : {SIGTERM, SIGINT}) loop.on_signal(signo, [&] { loop.exit(kFine); });

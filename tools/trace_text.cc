@@ -118,14 +118,13 @@ class Player {
         else if (w == "udevd") return udevd(line);
         else if (w == "sysfs") return sysfs(line);
         else if (w == "reads") return reads(line);
-        else if (w == "modules") s.modules_loading = rest == "loading";
+        else if (w == "modules") return modules(line);
         else if (w == "restart") s.start();
         else if (w == "crash") s.crash(strings(words_of(line.rest())));
         else if (w == "reload") s.configure(load_(rest));
-        else if (w == "start") s.feed(HandRequest{rest, UnitEvent::HandStart, false});
-        else if (w == "stop") s.feed(HandRequest{rest, UnitEvent::HandStop, false});
-        else if (w == "reset") s.feed(HandRequest{rest, UnitEvent::Reset, false});
-        else if (w == "reset-latch") s.feed(HandRequest{rest, UnitEvent::Reset, true});
+        else if (w == "start") return hand(line, UnitEvent::HandStart);
+        else if (w == "stop") return hand(line, UnitEvent::HandStop);
+        else if (w == "reset" || w == "reset-latch") return hand(line, UnitEvent::Reset);
         else if (w == "file") return file(line);
         else if (w == "job") return job(line);
         else return event(line);
@@ -145,6 +144,26 @@ class Player {
             return error;
         if (copy) d.how.via = line.word() == "udev" ? Transport::Udev : Transport::Hotplug;
         simulation_->event(action, d.device, d.how);
+        return std::nullopt;
+    }
+
+    MaybeError hand(const Line& line, UnitEvent event) {
+        std::string unit(line.rest());
+        const Planner& planner = simulation_->engine().planner();
+        if (!planner.find(unit)) {
+            std::vector<std::string> known;
+            for (const Managed& m : planner.units()) known.push_back(m.unit->name);
+            std::string near = nearest(unit, known);
+            return wrong(line, "there is no unit " + quoted(printable(unit)),
+                         near.empty() ? "" : "did you mean " + quoted(near) + "?");
+        }
+        simulation_->feed(HandRequest{unit, event, line.word() == "reset-latch"});
+        return std::nullopt;
+    }
+
+    MaybeError modules(const Line& line) {
+        if (line.rest() != "loading" && line.rest() != "idle") return wrong(line, "expected \"modules loading\" or idle");
+        simulation_->modules_loading = line.rest() == "loading";
         return std::nullopt;
     }
 
@@ -182,7 +201,8 @@ class Player {
         std::vector<std::string_view> w = words_of(line.rest());
         auto path = w.size() == 2 ? unescaped(w[0]) : std::nullopt;
         auto truth = w.size() == 2 ? truth_of_answer(w[1]) : std::nullopt;
-        if (!path || !truth) return wrong(line, "expected \"file PATH yes\", no or unknown");
+        if (!path || !path->starts_with('/') || !truth)
+            return wrong(line, "expected \"file PATH yes\", no or unknown, with an absolute path");
         simulation_->feed(FileSeen{*path, *truth});
         return std::nullopt;
     }

@@ -124,7 +124,7 @@ def a_stopped_daemon_that_lost_events_finds_all_of_them(p):
     counters = d.counters()
     # Vanished, and the first lives of those that were replaced; those that came, and the second lives.
     equal([counters["resync_removes"], counters["resync_adds"]], [3 + 2, 2 + 2], "found by walking (removes, adds)")
-    contains(d.ask("status").stdout, "lost or turned away: lost", "status")
+    contains(d.ask("status").stdout, "events lost", "status")
     print(f"     {asked} events asked for, {dropped} messages dropped, {counters['received_kernel']} received; by "
           f"walking: {counters['resync_adds']} adds, {counters['resync_removes']} removes, "
           f"{counters['resync_changes']} changes")
