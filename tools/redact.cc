@@ -67,6 +67,7 @@ class Redaction {
         auto found = [this](std::string_view secret) { pseudonyms_.add(secret); };
         shapes(line, found);
         if (!indented) {
+            devpath_ = line.substr(std::min(line.find('/'), line.size()));
             if (line.starts_with("cmdline ")) command_line_secrets(line.substr(8), found);
             return;
         }
@@ -74,7 +75,9 @@ class Redaction {
         if (equals == line.npos) return;
         std::string_view key = line.substr(0, equals), value = line.substr(equals + 1);
         given_name_ |= line.starts_with("PRODUCT=5/") || line.starts_with("HID_ID=0005:");
-        if (is_secret(key) || (given_name_ && is_given_name(key))) {
+        // Where a device has none of its own, a driver may say where it stands: root hubs do.
+        bool place = devpath_.find("/" + std::string(value) + "/") != devpath_.npos;
+        if ((is_secret(key) && !place) || (given_name_ && is_given_name(key))) {
             found(value);
             // A volume group's name in that of a volume.
             std::string doubled;
@@ -172,7 +175,7 @@ class Redaction {
         return out;
     }
 
-    std::string_view text_, blanks_;
+    std::string_view text_, blanks_, devpath_;
     bool in_file_ = false, given_name_ = false;
     Pseudonyms pseudonyms_;
 };

@@ -42,6 +42,11 @@ const std::vector<Row> kTable{
             "  attr.backing_file=/home/anna/secret.img\n  attr.wwid=nvme.144d-5331\n  attr.board_asset_tag=TAG1234\n",
      {"ABCD", "998877", "QQ99WW", "ZZ88YY", "1501004d42473433", "S3EVNX0J", "ab-cd-77", "anna", "144d-5331", "TAG1234"},
      {}},
+    {"a root hub's is the address of its controller",
+     "add /devices/pci0000:00/0000:00:01.0/usb1\n  SUBSYSTEM=usb\n  attr.serial=0000:00:01.0\nadd /devices/platform/dummy_hcd.0/usb2\n  attr.serial=dummy_hcd.0\n"
+     "add /devices/pci0000:00/0000:00:01.0/usb1/1-1\n  SUBSYSTEM=usb\n  attr.serial=ABQQ7788\n",
+     {"ABQQ7788"},
+     {"/0000:00:01.0/usb1\n", "serial=0000:00:01.0\n", "serial=dummy_hcd.0\n"}},
     {"an interface named by its address, which stands nowhere else",
      "add /devices/usb1/net/wlx001122334455\n  SUBSYSTEM=net\n  INTERFACE=wlx001122334455\n"
      "udev add /devices/usb1/net/enxaabbccddeeff\n  SUBSYSTEM=net\n  ID_NET_NAME_MAC=enxaabbccddeeff\n",
