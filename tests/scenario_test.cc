@@ -62,6 +62,7 @@ TEST_SUITE("scenarios") {
                  {"devmux-trace 1\n+5\n", "t:2: expected a time"},
                  {"devmux-trace 1\nfile /x maybe\n", "t:2: expected \"file PATH yes\""},
                  {"devmux-trace 1\nfile x yes\n", "t:2: expected \"file PATH yes\""},
+                 {"devmux-trace 1\ncrash\nstart nobody\n", "t:3: the engine was killed"},
                  {"devmux-trace 1\nmodules foo\n", "t:2: expected \"modules loading\""},
                  {"devmux-trace 1\nstart nobody\n", "t:2: there is no unit \"nobody\""},
                  {"devmux-trace 1\njob u ok\n", "t:2: no job of \"u\" runs now"},

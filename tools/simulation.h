@@ -77,7 +77,8 @@ class Simulation {
     const std::vector<Job>& running() const { return running_; }
     const std::vector<std::string>& lines() const { return lines_; }  // decisions, with their times
     size_t runs(const std::string& unit, Verb verb) const;            // how often it was really run
-    Engine& engine() { return *engine_; }
+    bool runs() const { return engine_ != nullptr; }  // it was not killed
+    Engine& engine() { return *engine_; }             // while it runs
     Time now() const { return now_; }
     uint64_t next_seqnum() { return ++seqnum_; }
     bool modules_loading = false;

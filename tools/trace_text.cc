@@ -148,6 +148,7 @@ class Player {
     }
 
     MaybeError hand(const Line& line, UnitEvent event) {
+        if (!simulation_->runs()) return wrong(line, "the engine was killed: nobody hears " + quoted(line.word()));
         std::string unit(line.rest());
         const Planner& planner = simulation_->engine().planner();
         if (!planner.find(unit)) {
