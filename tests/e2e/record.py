@@ -292,6 +292,7 @@ def what_if_changes_nothing(p):
     d = p.daemon()
     p.add_link("v")
     d.until_state("w", "active")
+    d.until_state("held", "failed")  # it would else be what happens next
     d.barrier()
     before, counters = d.ask("list").stdout, d.counters()
     runs = len(p.runs("w")), len(p.runs("file"))
