@@ -60,7 +60,7 @@ def only_the_kernel_is_believed(p):
         refused = d.counters()["refused"]
         check(refused >= before + count, "all are counted as refused", refused - before, count)
         contains(d.log_text(), "an event for the source kernel was refused: from the netlink port", "the log")
-        contains(d.ask("status").stdout, f"refused {refused}", "status")
+        contains(d.ask("status").stdout, f"{refused} events refused", "status")
         # To the daemon's own port, past the group.
         ports = [int(line.split()[2]) for line in open("/proc/net/netlink").readlines()[1:]
                  if line.split()[1] == "15" and line.split()[3] == "00000001"]

@@ -112,7 +112,7 @@ def what_is_dropped_is_counted(p):
     unit = d.unit("u")
     equal([unit["starts"], unit["queued"]], [1, 4096], "runs and what waits")
     equal(d.counters()["dropped_runs"], 5000 - 1 - 4096, "dropped")
-    contains(d.ask("status").stdout, "dropped_runs 903", "status")
+    contains(d.ask("status").stdout, "903 runs dropped", "status")
     d.ask("stop", "--no-wait", "u")
     d.kill()  # 4096 more runs prove nothing
     (p.out / ".gate").touch()
