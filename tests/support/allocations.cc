@@ -1,4 +1,4 @@
-// See allocations.h. The other forms of new and delete end in these.
+// See allocations.h. The other forms of new and delete end in these, or are AddressSanitizer's in pairs.
 #include "tests/support/allocations.h"
 
 #include <atomic>
@@ -17,9 +17,13 @@ size_t allocations() { return asked; }
 
 }  // namespace devmux::test
 
-void* operator new(size_t bytes) {
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
     ++asked;
-    if (void* memory = std::malloc(bytes ? bytes : 1)) return memory;
+    return std::malloc(bytes ? bytes : 1);
+}
+
+void* operator new(size_t bytes) {
+    if (void* memory = operator new(bytes, std::nothrow)) return memory;
     throw std::bad_alloc();
 }
 
