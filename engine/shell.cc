@@ -101,7 +101,7 @@ std::optional<Error> Shell::start() {
     if (udev.presence == UdevPresence::Installed) open_monitor();
     feed(udev);
     watch_files();
-    if (config_.sources.coldplug) walk();
+    walk();
     turn_ended();
     return std::nullopt;
 }

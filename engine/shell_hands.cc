@@ -61,7 +61,7 @@ void Shell::renew_needs(bool look) {
     if (!look && needs.size() == needs_->size()) return;  // it can only be less
     needs_ = std::make_shared<const AttributeNeeds>(std::move(needs));
     reader_->need(needs_);
-    if (look && config_.sources.coldplug) walk();
+    if (look) walk();
 }
 
 // A file whose answer has not come yet.

@@ -85,10 +85,8 @@ class Worker {
             reading_ = shared_->watch.begin(shared_->root + (walk ? "/devices" : request->devpath));
             std::shared_ptr<const AttributeNeeds> needs = shared_->needs;
             guard.unlock();
-            Time began = std::chrono::steady_clock::now().time_since_epoch();
             std::optional<ReadAnswer> answer = read(*request, *needs);
             guard.lock();
-            if (answer) set_began(*answer, began);
             shared_->over(shared_->watch.end(reading_));
             shared_->queue.end(*request);
             if (answer) shared_->answer(std::move(*answer));
@@ -115,10 +113,7 @@ class Worker {
         return std::nullopt;
     }
 
-    static void set_began(ReadAnswer& answer, Time began) {
-        if (auto* looked = std::get_if<DeviceLooked>(&answer)) looked->began = began;
-        if (auto* walked = std::get_if<Walked>(&answer)) walked->began = began;
-    }
+    static Time now() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
     std::optional<ReadAnswer> attributes(const ReadRequest& request, const AttributeNeeds& needs) {
         auto names = needs.for_subsystem(request.subsystem);
@@ -140,7 +135,7 @@ class Worker {
     std::optional<ReadAnswer> look(const std::string& devpath, const AttributeNeeds& needs) {
         const Sysfs& sysfs = shared_->sysfs;
         auto none = [](std::string_view) { return false; };
-        DeviceLooked out;
+        DeviceLooked out{.ancestors = {}, .look = {}, .began = now()};
         out.look = {.devpath = devpath, .found = {}, .seqnum = newest_event(sysfs)};
         out.ancestors = unknown_ancestors(sysfs, needs, devpath, none, before_);
         out.look.found = sysfs.read(devpath, needs, before_);
@@ -151,7 +146,8 @@ class Worker {
     }
 
     Walked walk(const AttributeNeeds& needs) {
-        Walked out{.snapshot = walk_sysfs(shared_->sysfs, needs, before_)};
+        Time began = now();
+        Walked out{.snapshot = walk_sysfs(shared_->sysfs, needs, before_), .ended_at = 0, .began = began};
         if (out.snapshot)
             for (FoundDevice& device : out.snapshot->devices) add_record(device);
         out.ended_at = newest_event(shared_->sysfs);
