@@ -15,8 +15,8 @@ DeviceTableCheckpoint DeviceTable::checkpoint() const {
         todo.pop_back();
         todo.insert(todo.end(), d.children_.rbegin(), d.children_.rend());
         out.devices.push_back({d.devpath_, d.subsystem_, d.driver_, d.block_, d.kernel_bytes_, d.attributes_,
-                               d.generation_, d.seqnum_, d.event_seqnum_, d.told_, d.here_, d.born_, d.ready_seqnum_, d.since_, d.came_,
-                               d.expected_, d.ready_, d.lenient_, d.walked_, d.in_doubt_, d.rereading_,
+                               d.generation_, d.seqnum_, d.event_seqnum_, d.told_, d.here_, d.born_, d.ready_seqnum_,
+                               d.since_, d.came_, d.expected_, d.ready_, d.lenient_, d.walked_, d.in_doubt_, d.rereading_,
                                d.succeeds_, std::nullopt});
         if (classes_->classify(d) == d.classes_) continue;
         auto& classes = out.devices.back().classes.emplace();

@@ -116,7 +116,10 @@ void DeviceTable::rename_below(Device& device, const std::string& from, const st
         // The news of its end, under its new name, was quicker than that of the move.
         std::string target = to + d->devpath_.substr(from.size());
         if (went_since(target, seqnum)) ended.push_back(d);
-        else if (d->in_doubt_ |= went_since(target, d->seqnum_); d->in_doubt_) dying_.push_back(target);  // or it was another's
+        else if (d->in_doubt_ || went_since(target, d->seqnum_)) {  // or it was another's
+            d->in_doubt_ = true;
+            dying_.push_back(target);
+        }
         changes.push_back({DeviceChange::Kind::Changed, d, d->block_, d->classes_, d->devpath_});
         leave_classes(*d);  // the sets are ordered by devpath
         by_path_.erase(d);
@@ -127,7 +130,7 @@ void DeviceTable::rename_below(Device& device, const std::string& from, const st
         d->event_seqnum_ = std::max(d->event_seqnum_, seqnum);
         d->here_ = std::max(d->here_, seqnum);
         if (!d->ready_) waiting_.erase({d->came_, d->devpath_});
-        d->set_devpath(to + d->devpath_.substr(from.size()));
+        d->set_devpath(std::move(target));
         rename_block(*d);
         node.key() = d->devpath_;
         devices_.insert(std::move(node));

@@ -87,8 +87,8 @@ bool DeviceTable::set_attributes(Device& device, const std::vector<Attribute>& r
     return changed;
 }
 
-// It came, or a driver was bound: what that brings may be there a moment later. True where something is awaited now, and from
-// now on.
+// It came, or a driver was bound: what that brings may be there a moment later. True where something is awaited,
+// from now on.
 bool DeviceTable::expect_attributes(Device& device, Time now) {
     bool awaits = false;
     device.expected_ = now;

@@ -70,7 +70,7 @@ void EventRuns::adopt(const SavedRun& saved, const SavedMark& mark, Time now, Ac
     Lane& lane = lanes_[key];
     lane.running = saved.job;
     lane.echo.started(now);
-    jobs_[saved.job] = {key, saved.unit, true};
+    jobs_[saved.job] = {key, true};
     ++numbers_[saved.unit].running;
     actions.push_back(AdoptJob{saved.job, saved.unit, mark.pid, mark.at});
 }
@@ -105,7 +105,7 @@ void EventRuns::start_next(Lane& lane, const Key& key, Time now, Actions& action
     ++numbers.started;
     lane.running = run.job;
     lane.echo.started(now);
-    jobs_[run.job] = {key, run.unit->name, run.remembered};
+    jobs_[run.job] = {key, run.remembered};
     if (run.remembered) actions.push_back(Record{SavedRun{run.unit->name, run.devpath, run.generation, run.job}});
     std::string reason = run.action + " " + run.devpath;
     actions.push_back(RunJob{run.job, std::move(run.unit), Verb::Run, std::move(reason),
@@ -117,12 +117,12 @@ bool EventRuns::job_ended(const JobEnded& end, Time now, Actions& actions) {
     if (it == jobs_.end()) return false;
     Job job = std::move(it->second);
     jobs_.erase(it);
-    Numbers& numbers = numbers_[job.unit];
+    Numbers& numbers = numbers_[job.lane.second];
     --numbers.running;
     if (job.remembered) actions.push_back(Record{SavedEnd{end.job}});
     if (!end.ok() && !end.unseen()) {
         ++numbers.failed;
-        actions.push_back(Report{Report::Level::Warning, job.unit, describe(end)});
+        actions.push_back(Report{Report::Level::Warning, job.lane.second, describe(end)});
     }
     Lane& lane = lanes_.find(job.lane)->second;
     lane.running = 0;
@@ -227,7 +227,7 @@ void EventRuns::restore(const Checkpoint& from) {
         Key key{saved.devpath, saved.unit};
         bool idle = saved.running == 0 && saved.waiting.empty();
         if (lanes_.contains(key) || idle != (saved.rested != kNever)) continue;
-        if (saved.running && !jobs_.try_emplace(saved.running, Job{key, saved.unit, saved.remembered}).second) continue;
+        if (saved.running && !jobs_.try_emplace(saved.running, Job{key, saved.remembered}).second) continue;
         Lane& lane = lanes_[key];
         lane.running = saved.running;
         lane.echo = saved.echo;

@@ -100,8 +100,7 @@ class EventRuns {
     static void tell(Lane& lane, Time now, Actions& actions);
 
     struct Job {
-        Key lane;
-        std::string unit;
+        Key lane;  // of which unit, too
         bool remembered;
     };
     Limits limits_;

@@ -11,12 +11,12 @@ bool LateAttributes::concerns(const Device& device, Time now) const {
 }
 
 void LateAttributes::await(const Device& device, Time now) {
-    Waiting& waiting = waiting_.try_emplace(std::string(device.devpath())).first->second;
-    if (waiting.delay != Duration{} && waiting.expected == device.expected()) return;
+    Waiting fresh{times_.first, device.expected(), false};
+    auto [known, is_new] = waiting_.try_emplace(std::string(device.devpath()), fresh);
+    if (!is_new && known->second.expected == fresh.expected) return;
     // Another had this path, or it had another driver: what was to come then is of no interest any more.
-    if (waiting.delay != Duration{})
-        std::erase_if(due_, [&](const auto& due) { return due.second == device.devpath(); });
-    waiting = {times_.first, device.expected(), false};
+    if (!is_new) std::erase_if(due_, [&](const auto& due) { return due.second == device.devpath(); });
+    known->second = fresh;
     due_.emplace(now + times_.first, device.devpath());
 }
 
