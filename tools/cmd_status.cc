@@ -1,8 +1,7 @@
 // devmux status [UNIT]: what runs, what waits, and for which facts. Without a unit one line per
 // unit below one line about the engine; what was lost since it started is said, not hidden.
-#include <array>
+#include <initializer_list>
 #include <utility>
-#include <vector>
 
 #include "tools/command.h"
 #include "tools/output.h"
@@ -14,36 +13,29 @@ std::string on_or_off(const Json& engine, const char* key, const char* yes, cons
     return engine.at(key).get<bool>() ? yes : no;
 }
 
-// What was lost, turned away or not understood; then the words for it.
-constexpr std::array<std::pair<const char*, const char*>, 6> kLosses{{{"lost", "events lost"},
-                                                                      {"refused", "events refused"},
-                                                                      {"malformed", "events malformed"},
-                                                                      {"unready", "devices without a word of udev's"},
-                                                                      {"dropped_runs", "runs dropped"},
-                                                                      {"unsaved", "records unsaved"}}};
-
-// "2 adds, 1 removes": what of these is more than nothing.
-template <class List>
-std::string numbers(const Json& counters, const List& list, bool all) {
+// "2 adds, 1 removes": counters and their words; only those of more than nothing, unless all are asked for.
+std::string numbers(const Json& counters, std::initializer_list<std::pair<const char*, const char*>> list, bool all = true) {
     std::string out;
     for (const auto& [key, words] : list)
-        if (uint64_t n = counters.at(key).template get<uint64_t>(); n > 0 || all)
+        if (uint64_t n = counters.at(key).get<uint64_t>(); n > 0 || all)
             out += (out.empty() ? "" : ", ") + std::to_string(n) + " " + words;
     return out;
 }
 
 void print_counters(const Json& c) {
-    using List = std::vector<std::pair<const char*, const char*>>;
     if (c.at("received").get<uint64_t>() > 0)
-        print_line("events: " + numbers(c, List{{"received", "received"}}, true) + " (" +
-                   numbers(c, List{{"received_kernel", "of the kernel"}, {"received_udev", "of udev"},
-                                   {"received_hotplug", "of helpers"}}, true) + "), " +
-                   numbers(c, List{{"duplicate", "duplicate"}, {"late", "late"}}, true));
-    if (std::string losses = numbers(c, kLosses, false); !losses.empty())
-        print_line(painted(Colour::Doubt, "lost or turned away: " + losses));
+        print_line("events: " + numbers(c, {{"received", "received"}}) + " (" +
+                   numbers(c, {{"received_kernel", "of the kernel"}, {"received_udev", "of udev"},
+                               {"received_hotplug", "of helpers"}}) + "), " +
+                   numbers(c, {{"duplicate", "duplicate"}, {"late", "late"}}));
+    // What was lost, turned away or not understood.
+    std::string losses = numbers(c, {{"lost", "events lost"}, {"refused", "events refused"},
+                                     {"malformed", "events malformed"}, {"unready", "devices without a word of udev's"},
+                                     {"dropped_runs", "runs dropped"}, {"unsaved", "records unsaved"}}, false);
+    if (!losses.empty()) print_line(painted(Colour::Doubt, "lost or turned away: " + losses));
     if (c.at("resyncs").get<uint64_t>() > 0)
-        print_line("verified by walking sysfs: " + numbers(c, List{{"resyncs", "times"}}, true) + ", and found " +
-                   numbers(c, List{{"resync_adds", "adds"}, {"resync_removes", "removes"}, {"resync_changes", "changes"}}, true));
+        print_line("verified by walking sysfs: " + numbers(c, {{"resyncs", "times"}}) + ", and found " +
+                   numbers(c, {{"resync_adds", "adds"}, {"resync_removes", "removes"}, {"resync_changes", "changes"}}));
 }
 
 void print_engine(const Json& e) {

@@ -102,7 +102,7 @@ int main_of(int argc, char** argv) {
         ->type_name("MIB")
         ->check(CLI::Range(size_t{1}, kLargestRecording >> 20))
         ->capture_default_str();
-    app.add_flag("--dry-run", options.dry_run, "say what would be run; run nothing, write nothing");
+    app.add_flag("--dry-run", options.dry_run, "say what would be run; run nothing, and write nothing but what --record asks for");
     app.add_option("--color,--colour", options.color, "auto: on a terminal, unless NO_COLOR is set")
         ->check(CLI::IsMember({"auto", "always", "never"}))
         ->type_name("WHEN")
