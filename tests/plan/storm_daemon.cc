@@ -192,40 +192,26 @@ void Daemon::look_at_udevd() {
     feed(UdevSeen{presence_, machine_.udev_idle()});
 }
 
-bool Daemon::read_kernel() {
-    Socket& socket = machine_.kernel;
-    if (!engine_ || !socket.open) return false;
-    if (std::exchange(socket.overran, false)) {
-        doubt(InDoubt::Why::Overrun);
-        return true;
-    }
-    if (socket.queue.empty()) {
-        if (!behind_.contains(Transport::Kernel)) return false;
-        emptied(Transport::Kernel);
-        return true;
-    }
-    Message message = std::move(socket.queue.front());
-    socket.queue.pop_front();
-    take(message, Transport::Kernel);
-    return true;
-}
+bool Daemon::read_kernel() { return read(machine_.kernel, Transport::Kernel, InDoubt::Why::Overrun); }
+bool Daemon::read_udev() { return read(machine_.udev, Transport::Udev, InDoubt::Why::Udev); }
 
-bool Daemon::read_udev() {
-    Socket& socket = machine_.udev;
+bool Daemon::read(Socket& socket, Transport via, InDoubt::Why loss) {
     if (!engine_ || !socket.open) return false;
     if (std::exchange(socket.overran, false)) {
-        doubt(InDoubt::Why::Udev);
+        doubt(loss);
         return true;
     }
     if (socket.queue.empty()) {
-        if (!behind_.contains(Transport::Udev)) return false;
-        emptied(Transport::Udev);
+        if (!behind_.contains(via)) return false;
+        emptied(via);
         return true;
     }
     Message message = std::move(socket.queue.front());
     socket.queue.pop_front();
-    if (presence_ != UdevPresence::Running && machine_.udevd == Machine::Udevd::Running) look_at_udevd();
-    take(message, Transport::Udev);
+    // Who speaks for udev is up.
+    if (via == Transport::Udev && presence_ != UdevPresence::Running && machine_.udevd == Machine::Udevd::Running)
+        look_at_udevd();
+    take(message, via);
     return true;
 }
 

@@ -83,6 +83,7 @@ class Daemon {
         Snapshot snapshot;
         std::string cursor;
     };
+    bool read(Socket& socket, Transport via, InDoubt::Why loss);
     void take(const Message& message, Transport via);
     Standing standing_for(const Uevent& uevent, Transport via);
     FoundDevice read(const Machine::Node& node) const;

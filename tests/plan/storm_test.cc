@@ -6,8 +6,7 @@
 // DEVMUX_STORMS: how many; DEVMUX_STORM: this one alone, with its trace.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-
+#include "tests/plan/seeds.h"
 #include "tests/plan/storm_oracle.h"
 #include "tests/plan/storm_trace.h"
 
@@ -188,10 +187,7 @@ struct Storm {
 
 TEST_SUITE("plan/storm") {
     TEST_CASE("random storms end where the devices say") {
-        const char* wish = std::getenv("DEVMUX_STORMS");
-        const char* one = std::getenv("DEVMUX_STORM");
-        unsigned first = one ? static_cast<unsigned>(std::strtoul(one, nullptr, 10)) : 1;
-        unsigned last = one ? first : wish ? static_cast<unsigned>(std::strtoul(wish, nullptr, 10)) : 10000;
+        auto [first, last] = seeds_of("DEVMUX_STORM", 10000);
         unsigned failures = 0;
         for (unsigned seed = first; seed <= last && failures < 20; ++seed) {
             std::string trouble = Storm(seed).run();

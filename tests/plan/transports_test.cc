@@ -10,8 +10,8 @@
 #include <doctest/doctest.h>
 
 #include <array>
-#include <cstdlib>
 
+#include "tests/plan/seeds.h"
 #include "tests/plan/storm_oracle.h"
 #include "tests/plan/storm_trace.h"
 
@@ -268,10 +268,7 @@ struct Race {
 
 TEST_SUITE("plan/transports") {
     TEST_CASE("races of the helper with netlink end where sysfs says") {
-        const char* wish = std::getenv("DEVMUX_RACES");
-        const char* one = std::getenv("DEVMUX_RACE");
-        unsigned first = one ? static_cast<unsigned>(std::strtoul(one, nullptr, 10)) : 1;
-        unsigned last = one ? first : wish ? static_cast<unsigned>(std::strtoul(wish, nullptr, 10)) : 1000;
+        auto [first, last] = seeds_of("DEVMUX_RACE", 1000);
         unsigned failures = 0;
         struct Sum {
             size_t races = 0, taken = 0, again = 0, asked = 0;
