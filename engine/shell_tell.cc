@@ -7,13 +7,6 @@
 namespace devmux {
 namespace {
 
-std::string service_text(const Unit& unit) {
-    if (unit.service.kind == Service::Kind::InitScript) return "init-script " + unit.service.init_script;
-    std::string out = "command";
-    for (const std::string& word : unit.service.start) out += " " + printable(word);
-    return out;
-}
-
 std::string kind_text(const Unit& unit) {
     if (unit.each_event) return "each-event";
     switch (unit.condition_kind) {
@@ -82,7 +75,7 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     s.name = unit.name;
     s.description = unit.description;
     s.file = unit.file;
-    s.service = service_text(unit);
+    s.service = devmux::describe(unit.service);
     s.kind = kind_text(unit);
     s.condition = unit.each_event ? to_string(unit.each_event->devices) : unit.condition_text;
     s.stop_when = unit.stop_when_text;

@@ -10,18 +10,9 @@
 #include "conditions/condition.h"
 #include "conditions/result.h"
 #include "engine/intake/event.h"
+#include "engine/model/service.h"
 
 namespace devmux {
-
-// What is started. An init script's path is found when it runs, below the root in force.
-struct Service {
-    enum class Kind : unsigned char { InitScript, Command };
-    Kind kind = Kind::Command;
-    std::string init_script;             // NAME of /etc/init.d/NAME
-    std::vector<std::string> start;      // argv of a command; absolute
-    std::vector<std::string> stop;       // empty: nothing to stop
-    bool operator==(const Service&) const = default;
-};
 
 enum class ConditionKind : unsigned char { None, When, While };
 

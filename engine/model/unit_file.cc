@@ -6,6 +6,7 @@
 #include "conditions/grammar.h"
 #include "conditions/spelling.h"
 #include "conditions/text.h"
+#include "engine/model/service_file.h"
 #include "engine/model/unit_lint.h"
 #include "engine/model/yaml_fields.h"
 
@@ -16,25 +17,6 @@ using MaybeError = std::optional<Error>;
 
 constexpr std::string_view kNotInWhile =
     "cannot stand in `while`: once won it is held, and the unit would never stop";
-
-bool is_script_name(std::string_view name) {
-    return !name.empty() && name.size() <= 64 && name[0] != '.' &&
-           std::all_of(name.begin(), name.end(), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '.' || c == '_' || c == '+' || c == '-';
-           });
-}
-
-MaybeError read_argv(const Node& node, std::vector<std::string>& out) {
-    if (node.kind == Node::Kind::Scalar)
-        return error_at(node, "expected a list of arguments, found " + described(node),
-                        "a program is never run through a shell: [/usr/bin/program, argument]");
-    if (auto error = read_texts(node, out, false)) return error;
-    if (!out[0].starts_with('/'))
-        return error_at(node.items[0], "expected an absolute path, found " + described(node.items[0]),
-                        "PATH is not searched: write /usr/sbin/" + out[0]);
-    return std::nullopt;
-}
 
 MaybeError read_environment(const Node& node, std::vector<std::string>& out) {
     if (node.kind != Node::Kind::Map)
@@ -51,15 +33,6 @@ MaybeError read_environment(const Node& node, std::vector<std::string>& out) {
             return error_at(value, "expected a text, found " + described(value));
         out.push_back(key.text + "=" + value.text);
     }
-    return std::nullopt;
-}
-
-MaybeError read_duration(const Node& node, Duration& out) {
-    auto duration = node.kind == Node::Kind::Scalar ? parse_duration(node.text) : std::nullopt;
-    if (!duration)
-        return error_at(node, "expected a duration, found " + described(node),
-                        "a number and its unit: 500ms, 5s, 2m");
-    out = *duration;
     return std::nullopt;
 }
 
@@ -93,28 +66,26 @@ class Reader {
         Usage in_while{.first_allowed = false, .why_not_first = kNotInWhile};
         EachEvent each;
         Condition when, during, stop, narrow;
-        Errors errors = read_fields(
-            document_,
-            {{"description", [&](const Node& n) { return read_text(n, u.description); }},
-             {"documentation", [&](const Node& n) { return read_texts(n, u.documentation, true); }},
-             {"when", condition(when, {})},
-             {"while", condition(during, in_while)},
-             {"stop-when", condition(stop, {})},
-             {"and-when", condition(narrow, has("while") ? in_while : Usage{})},
-             {"linger", [&](const Node& n) { return read_duration(n, u.linger); }},
-             {"each-event", [&](const Node& n) { return read_devices(n, each.devices); }},
-             {"actions", [&](const Node& n) { return read_actions(n, each.actions); }},
-             {"synthetic", [&](const Node& n) { return read_bool(n, each.synthetic); }},
-             {"init-script", [&](const Node& n) { return read_init_script(n); }},
-             {"command", [&](const Node& n) { return read_command(n); }},
-             {"task", [&](const Node& n) { return read_bool(n, u.task); }},
-             {"environment", [&](const Node& n) { return read_environment(n, u.environment); }}},
-            "a unit");
+        std::vector<Field> fields = {
+            {"description", [&](const Node& n) { return read_text(n, u.description); }},
+            {"documentation", [&](const Node& n) { return read_texts(n, u.documentation, true); }},
+            {"when", condition(when, {})},
+            {"while", condition(during, in_while)},
+            {"stop-when", condition(stop, {})},
+            {"and-when", condition(narrow, has("while") ? in_while : Usage{})},
+            {"linger", [&](const Node& n) { return read_duration(n, u.linger); }},
+            {"each-event", [&](const Node& n) { return read_devices(n, each.devices); }},
+            {"actions", [&](const Node& n) { return read_actions(n, each.actions); }},
+            {"synthetic", [&](const Node& n) { return read_bool(n, each.synthetic); }},
+            {"task", [&](const Node& n) { return read_bool(n, u.task); }},
+            {"environment", [&](const Node& n) { return read_environment(n, u.environment); }}};
+        for (Field& field : service_fields(u.service)) fields.push_back(std::move(field));
+        Errors errors = read_fields(document_, fields, "a unit");
         if (document_.kind != Node::Kind::Map) return {nullptr, std::move(errors)};
         if (has("each-event")) u.each_event = std::make_shared<const EachEvent>(std::move(each));
         if (has("stop-when")) u.stop_when = std::make_shared<const Condition>(std::move(stop));
         check_condition_keys(errors);
-        check_service(errors);
+        check_service(document_, u, errors);
         if (!errors.empty()) return {nullptr, std::move(errors)};
         set_condition(std::move(has("when") ? when : during), std::move(narrow));
         lint(*unit_, document_);
@@ -141,30 +112,6 @@ class Reader {
         return std::nullopt;
     }
 
-    MaybeError read_init_script(const Node& n) {
-        Service& s = unit_->service;
-        s.kind = Service::Kind::InitScript;
-        if (auto error = read_text(n, s.init_script)) return error;
-        if (is_script_name(s.init_script)) return std::nullopt;
-        return error_at(n, "expected the name of a script in /etc/init.d, found " + described(n),
-                        s.init_script.starts_with('/') ? "write the name alone; another script is run "
-                                                         "by command: {start: [/path, start]}" : "");
-    }
-
-    MaybeError read_command(const Node& n) {
-        Service& s = unit_->service;
-        s.kind = Service::Kind::Command;
-        if (n.kind != Node::Kind::Map)
-            return error_at(n, "expected {start: […], stop: […]}, found " + described(n),
-                            "a program is never run through a shell: {start: [/usr/bin/program]}");
-        Errors errors =
-            read_fields(n, {{"start", [&](const Node& v) { return read_argv(v, s.start); }},
-                            {"stop", [&](const Node& v) { return read_argv(v, s.stop); }}}, "command");
-        if (!errors.empty()) return errors[0];
-        if (s.start.empty()) return error_at(n, "command needs start: [/usr/bin/program]");
-        return std::nullopt;
-    }
-
     void check_condition_keys(Errors& errors) {
         std::string first;
         for (std::string_view key : {"when", "while", "each-event"}) {
@@ -185,26 +132,6 @@ class Reader {
             errors.push_back(error_at(at("stop-when"), "an each-event unit has nothing to stop"));
         if (has("and-when") && !has("when") && !has("while"))
             errors.push_back(error_at(at("and-when"), "\"and-when\" needs \"when\" or \"while\""));
-    }
-
-    void check_service(Errors& errors) {
-        Unit& u = *unit_;
-        if (has("init-script") && has("command"))
-            errors.push_back(error_at(at("command"), "\"command\" cannot stand beside \"init-script\"",
-                                      "a unit starts exactly one thing"));
-        if (!has("init-script") && !has("command"))
-            errors.push_back(error_at(document_, "the unit starts nothing",
-                                      "it needs init-script: NAME or command: {start: [/path]}"));
-        bool one_shot = has("command") && u.service.stop.empty();
-        if (one_shot && has("task") && !u.task)
-            errors.push_back(error_at(at("task"), "a command without stop leaves nothing that could be "
-                                      "stopped: it is a task", "give it stop: [ … ], or task: true"));
-        // Only a command that reads well can be told to lack its stop.
-        bool stops = !has("each-event") && (has("while") || has("stop-when"));
-        if (one_shot && !has("init-script") && !u.service.start.empty() && stops)
-            errors.push_back(error_at(at("command"), std::string(has("while") ? "\"while\"" : "\"stop-when\"") +
-                                      " stops the command, which says not how", "give it stop: [ … ]"));
-        if (one_shot) u.task = true;
     }
 
     void set_condition(Condition condition, Condition narrow) {

@@ -1,6 +1,7 @@
 // See yaml_fields.h.
 #include "engine/model/yaml_fields.h"
 
+#include "conditions/duration.h"
 #include "conditions/text.h"
 
 namespace devmux {
@@ -71,6 +72,26 @@ std::optional<Error> read_texts(const Node& node, std::vector<std::string>& out,
         list.push_back(text);
     }
     out = std::move(list);
+    return std::nullopt;
+}
+
+std::optional<Error> read_duration(const Node& node, Duration& out) {
+    auto duration = node.kind == Node::Kind::Scalar ? parse_duration(node.text) : std::nullopt;
+    if (!duration)
+        return error_at(node, "expected a duration, found " + described(node),
+                        "a number and its unit: 500ms, 5s, 2m");
+    out = *duration;
+    return std::nullopt;
+}
+
+std::optional<Error> read_argv(const Node& node, std::vector<std::string>& out) {
+    if (node.kind == Node::Kind::Scalar)
+        return error_at(node, "expected a list of arguments, found " + described(node),
+                        "a program is never run through a shell: [/usr/bin/program, argument]");
+    if (auto error = read_texts(node, out, false)) return error;
+    if (!out[0].starts_with('/'))
+        return error_at(node.items[0], "expected an absolute path, found " + described(node.items[0]),
+                        "PATH is not searched: write /usr/sbin/" + out[0]);
     return std::nullopt;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "conditions/document.h"
+#include "conditions/duration.h"
 #include "conditions/result.h"
 
 namespace devmux {
@@ -27,5 +28,7 @@ Errors read_fields(const Node& map, const std::vector<Field>& fields, std::strin
 std::optional<Error> read_text(const Node& node, std::string& out);            // one line of text
 std::optional<Error> read_bool(const Node& node, bool& out);                   // true or false
 std::optional<Error> read_texts(const Node& node, std::vector<std::string>& out, bool single_allowed);
+std::optional<Error> read_duration(const Node& node, Duration& out);           // 500ms, 5s, 2m
+std::optional<Error> read_argv(const Node& node, std::vector<std::string>& out);  // [/absolute/path, argument]
 
 }  // namespace devmux

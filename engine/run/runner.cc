@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "conditions/text.h"
+#include "engine/model/service_file.h"
 #include "engine/model/unit.h"
 #include "engine/plan/environment.h"
 #include "engine/run/trust.h"
@@ -21,14 +22,6 @@ std::string text_of(const Error& error) {
 
 JobEnded failed(JobId job, const Error& error) {
     return JobEnded{.job = job, .error = text_of(error)};
-}
-
-bool is_script_name(std::string_view name) {
-    if (name.empty() || name[0] == '.') return false;
-    return std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '.' || c == '_' || c == '+' || c == '-';
-    });
 }
 
 std::string joined(const std::vector<std::string>& names) {

@@ -1,0 +1,22 @@
+// The keys of a unit that say what is started: init-script, command. One of them stands in each unit.
+#pragma once
+
+#include <vector>
+
+#include "conditions/document.h"
+#include "engine/model/unit.h"
+#include "engine/model/yaml_fields.h"
+
+namespace devmux {
+
+// Reads into `service`, which must outlive the fields.
+std::vector<Field> service_fields(Service& service);
+
+// What no single key can tell: none of them, two of them, or one that does not go with the others. What
+// leaves nothing running is a task from here on.
+void check_service(const Node& document, Unit& unit, Errors& errors);
+
+// Whether a name can be that of a script in /etc/init.d.
+bool is_script_name(std::string_view name);
+
+}  // namespace devmux
