@@ -31,7 +31,7 @@ std::string_view to_string(InDoubt::Why why) {
 Engine::Engine(std::shared_ptr<const Configuration> configuration, std::string kernel_command_line,
                Time now, EngineTimes times)
     : times_(times), configuration_(std::move(configuration)), world_(configuration_->classes),
-      planner_(world_, now, times.settle), udev_(times.udev), late_(times.late) {
+      planner_(world_, now, times.settle, times.parallel), udev_(times.udev), late_(times.late) {
     world_.kernel_command_line = std::move(kernel_command_line);
 }
 

@@ -76,11 +76,12 @@ struct Counters {
     uint64_t unready = 0;     // devices that udev never spoke of
 };
 
-// When the engine loses patience.
+// When the engine loses patience, and how many units it starts at a time.
 struct EngineTimes {
     SettleTimes settle;
     UdevWait::Times udev;
     LateAttributes::Times late;
+    size_t parallel = Planner::kParallel;
 };
 
 class Engine {

@@ -119,6 +119,7 @@ class Shell final : public Control, private ChildWatch {
 
     // shell_tell.cc: what people ask
     UnitSnapshot describe(const Managed& managed, bool explain) const;
+    std::string waiting_text(const Managed& managed, Time now) const;
     UnitSnapshot describe_broken(const std::string& name) const;
     std::optional<Error> by_hand(HandRequest request);
     void look_at_waits();

@@ -192,7 +192,7 @@ void Shell::look_at_waits() {
     const Planner& planner = engine_->planner();
     auto at_rest = [&](const RestWait& wait) {
         auto index = planner.find(wait.unit);
-        return !index || planner.units()[*index].job == 0;
+        return !index || !planner.is_moving(planner.units()[*index]);
     };
     while (true) {
         auto it = std::find_if(rest_waits_.begin(), rest_waits_.end(), [&](auto& w) { return at_rest(w.second); });

@@ -7,6 +7,16 @@
 namespace devmux {
 namespace {
 
+std::string asked_by_text(Asker asker) {
+    switch (asker) {
+        case Asker::Nobody: break;
+        case Asker::Condition: return "its condition";
+        case Asker::Hand: return "a person";
+        case Asker::Unit: return "another unit";
+    }
+    return "";
+}
+
 std::string kind_text(const Unit& unit) {
     if (unit.each_event) return "each-event";
     switch (unit.condition_kind) {
@@ -68,6 +78,11 @@ EngineSnapshot Shell::engine() const {
     return s;
 }
 
+std::string Shell::waiting_text(const Managed& m, Time now) const {
+    auto index = engine_->planner().find(m.unit->name);
+    return index ? engine_->planner().waiting_text(*index, now) : "";
+}
+
 UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     const Unit& unit = *m.unit;
     Time now = Loop::now();
@@ -83,6 +98,7 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     s.state = m.orphaned ? "orphaned" : std::string(to_string(m.state.actual));
     s.wanted = to_string(m.state.wanted);
     s.hold = m.state.hold == Hold::None ? "" : std::string(to_string(m.state.hold));
+    s.asked_by = asked_by_text(m.asker);
     s.verdict = m.now;
     s.since = now - m.since;
     s.reason = m.reason;
@@ -102,6 +118,7 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
                        : "its condition has been true since before it was stopped: the next false -> true starts "
                          "it, or devmux start";
     if (std::string held = engine_->planner().held_back(m, now); !held.empty()) s.remark = held;
+    else if (std::string waits = waiting_text(m, now); !waits.empty()) s.remark = waits;
     s.changed_on_disk = kept_.contains(unit.name);
     if (auto it = configuration_->broken.find(unit.name); it != configuration_->broken.end())
         s.errors = texts_of(it->second);

@@ -17,8 +17,15 @@ Exit act(Client& client, const Session& session, const char* method, const std::
     }
     if (!reply) return report(reply);
     if (session.json) print_json(reply.value);
-    if (!wait || reply.value.at("state") != "failed") return Exit::Ok;
-    complain(unit + ": failed: " + reply.value.at("last_end").get<std::string>());
+    if (!wait) return Exit::Ok;
+    std::string state = reply.value.at("state"), remark = reply.value.at("remark");
+    if (state == "failed") {
+        complain(unit + ": failed: " + reply.value.at("last_end").get<std::string>());
+        return Exit::No;
+    }
+    // Asked for, and not begun: that may take until a device comes.
+    if (std::string_view(method) != "Start" || state != "waiting" || reply.value.at("wanted") != "up") return Exit::Ok;
+    complain(unit + ": not started yet: it " + remark + "; it starts as soon as that is over");
     return Exit::No;
 }
 

@@ -105,7 +105,8 @@ void print_unit(const Json& u) {
     }
     print_field("state", state + " for " + age(u.at("since_s")), colour_of_state(state));
     print_field("wanted", u.at("wanted").get<std::string>() +
-                              (hold.empty() ? "" : ", held " + hold + " by hand"));
+                              (hold.empty() ? "" : ", held " + hold + " by hand") +
+                              (u.at("asked_by") == "" ? "" : " (asked by: " + u.at("asked_by").get<std::string>() + ")"));
     if (kind == "when" || kind == "while")
         print_field("condition", u.at("verdict").get<std::string>(),
                     colour_of_truth(u.at("verdict").get<std::string>()));

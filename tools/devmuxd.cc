@@ -30,6 +30,7 @@ bool stderr_is_journal() {
 struct Options {
     bool foreground = false, dry_run = false;
     size_t record_limit = 64;  // MiB
+    size_t parallel = Planner::kParallel;
     std::vector<std::string> units;
     std::string root, runtime_dir = "/run/devmux", record, sources = "kernel,udev,hotplug,coldplug", color = "auto";
 };
@@ -52,6 +53,7 @@ int run(const Options& options) {
 
     config.record = options.record;
     config.record_limit = options.record_limit << 20;
+    config.times.parallel = options.parallel;
 
     // One heap for the few threads that read: what they free is given back.
     mallopt(M_ARENA_MAX, 1);
@@ -101,6 +103,10 @@ int main_of(int argc, char** argv) {
     app.add_option("--record-limit", options.record_limit, "the recording ends at this size")
         ->type_name("MIB")
         ->check(CLI::Range(size_t{1}, kLargestRecording >> 20))
+        ->capture_default_str();
+    app.add_option("--parallel", options.parallel, "at most so many units are starting at a time")
+        ->type_name("N")
+        ->check(CLI::Range(size_t{1}, size_t{1000}))
         ->capture_default_str();
     app.add_flag("--dry-run", options.dry_run, "say what would be run; run nothing, and write nothing but what --record asks for");
     app.add_option("--color,--colour", options.color, "auto: on a terminal, unless NO_COLOR is set")

@@ -16,8 +16,8 @@
 #include "conditions/text.h"
 #include "engine/model/class_file.h"
 #include "engine/model/drop_in.h"
-#include "engine/model/unit_cycles.h"
 #include "engine/model/unit_file.h"
+#include "engine/model/unit_order.h"
 
 namespace devmux {
 namespace {
@@ -56,34 +56,6 @@ bool is_mask(const std::string& path) {
     return realpath(path.c_str(), real.data()) && std::string_view(real.c_str()) == "/dev/null";
 }
 
-bool is_unit_fact(FactKind kind) {
-    return kind == FactKind::UnitActive || kind == FactKind::UnitDone || kind == FactKind::UnitFailed;
-}
-
-// Units that lead back to themselves are left out, with their path.
-void refuse_cycles(Configuration& out) {
-    UnitEdges edges;
-    for (const auto& entry : out.units) {
-        const std::string& name = entry.first;
-        const Unit* unit = entry.second.get();
-        std::vector<std::string>* targets = nullptr;
-        auto note = [&](const Condition& leaf) {
-            if (leaf.kind != Condition::Kind::Fact || !is_unit_fact(leaf.fact.kind)) return;
-            if (!targets) targets = &edges[name];
-            targets->push_back(leaf.fact.name);
-        };
-        each_leaf(unit->condition, note);
-        if (unit->stop_when) each_leaf(*unit->stop_when, note);
-    }
-    for (const auto& [name, path] : units_in_cycles(edges)) {
-        std::string circle;
-        for (const std::string& step : path) circle += (circle.empty() ? "" : " -> ") + step;
-        out.broken[name] = {at(out.units.at(name)->file, "its condition leads back to itself: " + circle,
-                                "one of them must not ask for the next")};
-        out.units.erase(name);
-    }
-}
-
 class Loading {
   public:
     Loading(const ConfigurationDirs& dirs, Trust trust) : dirs_(dirs), trust_(trust) {}
@@ -92,7 +64,7 @@ class Loading {
         load_classes();
         load_units();
         refuse_cycles(out_);
-        warn_of_missing_units();
+        warn_of_missing_units(out_);
         out_.needs = std::make_shared<const AttributeNeeds>(attribute_needs(out_));
         return std::move(out_);
     }
@@ -181,28 +153,6 @@ class Loading {
         auto text = read_trusted(path, kDocumentBytes, trust_, folders_);
         if (!text) return text.error();
         return read_document(*text, path);
-    }
-
-    void warn_of_missing_units() {
-        for (auto& entry : out_.units) {
-            std::shared_ptr<const Unit>& unit = entry.second;
-            Errors warnings;
-            auto note = [&](const Condition& leaf) {
-                bool of_unit = leaf.kind == Condition::Kind::Fact && is_unit_fact(leaf.fact.kind);
-                if (!of_unit || out_.units.contains(leaf.fact.name)) return;
-                std::vector<std::string> known;
-                for (const auto& [other, u] : out_.units) known.push_back(other);
-                std::string near = nearest(leaf.fact.name, known);
-                warnings.push_back(at(unit->file, "its condition asks for the unit " + quoted(printable(leaf.fact.name)) +
-                                                      ", which is not there", near.empty() ? "" : "did you mean " + quoted(near) + "?"));
-            };
-            each_leaf(unit->condition, note);
-            if (unit->stop_when) each_leaf(*unit->stop_when, note);
-            if (warnings.empty()) continue;
-            auto copy = std::make_shared<Unit>(*unit);
-            copy->warnings.insert(copy->warnings.end(), warnings.begin(), warnings.end());
-            unit = std::move(copy);
-        }
     }
 
     const ConfigurationDirs& dirs_;

@@ -11,6 +11,7 @@
 #include "conditions/result.h"
 #include "engine/intake/event.h"
 #include "engine/model/service.h"
+#include "engine/model/unit_links.h"
 
 namespace devmux {
 
@@ -36,6 +37,7 @@ struct Unit {
     Duration linger{};
     std::shared_ptr<const EachEvent> each_event;  // null: none
     Service service;
+    UnitLinks links;
     bool task = false;
     std::vector<std::string> environment;  // "NAME=value"
     Errors warnings;                       // what `check` says beyond errors

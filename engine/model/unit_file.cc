@@ -80,12 +80,14 @@ class Reader {
             {"task", [&](const Node& n) { return read_bool(n, u.task); }},
             {"environment", [&](const Node& n) { return read_environment(n, u.environment); }}};
         for (Field& field : service_fields(u.service)) fields.push_back(std::move(field));
+        for (Field& field : link_fields(u.links)) fields.push_back(std::move(field));
         Errors errors = read_fields(document_, fields, "a unit");
         if (document_.kind != Node::Kind::Map) return {nullptr, std::move(errors)};
         if (has("each-event")) u.each_event = std::make_shared<const EachEvent>(std::move(each));
         if (has("stop-when")) u.stop_when = std::make_shared<const Condition>(std::move(stop));
         check_condition_keys(errors);
         check_service(document_, u, errors);
+        check_links(document_, u.name, u.links, errors);
         if (!errors.empty()) return {nullptr, std::move(errors)};
         set_condition(std::move(has("when") ? when : during), std::move(narrow));
         lint(*unit_, document_);
@@ -199,7 +201,7 @@ bool same_text(const Unit& a, const Unit& b) {
     return a.file == b.file && a.description == b.description && a.documentation == b.documentation &&
            a.condition_kind == b.condition_kind && a.condition_text == b.condition_text &&
            a.stop_when_text == b.stop_when_text && a.linger == b.linger && events(a) == events(b) &&
-           actions(a) == actions(b) && a.service == b.service && a.task == b.task &&
+           actions(a) == actions(b) && a.service == b.service && a.links == b.links && a.task == b.task &&
            a.environment == b.environment;
 }
 

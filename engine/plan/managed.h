@@ -19,9 +19,13 @@ struct Managed {
 
     UnitState state;
     JobId job = 0;            // of the transition under way
+    Asker asker = Asker::Nobody;
+    Owed owed = Owed::Nothing;
+    bool overdue = false;     // its job takes longer than it may (law 7)
     Time since{};             // when `state.actual` was entered
     uint64_t starts = 0;
     std::string reason;       // of the last start or stop
+    std::string up_reason;    // why it is wanted, since it is
     std::string last_end;     // how the last job ended
     std::string start_block;  // variables of the device that it was started for
 
@@ -41,15 +45,23 @@ struct Managed {
     FlappingPointer flapping;  // from the first start on
     Time held_until = kNever;  // of a start that is held back
 
+    // The graph (planner_graph.cc).
+    bool pending = false;     // it stands in line to be begun, or to be told what it waits for
+    bool yields = false;      // it runs, and what it requires does not any more: it is to stop first
+    bool on_its_way = false;  // what it waits for is on its way itself; `after` waits for such a unit alone
+    std::string waits_for;    // as it was told last; empty: it waits for nobody
+
     // Wanted, and not begun: its start is held back, or is to be asked for again.
     bool is_held_back() const { return state.wanted == Wanted::Up && state.actual == Actual::Waiting; }
+    // It runs, and should not.
+    bool is_leaving() const { return state.actual == Actual::Active && (state.wanted == Wanted::Down || yields); }
     UnitKind kind() const {
         return {.task = unit->task, .holds = unit->condition_kind == ConditionKind::While};
     }
     SavedUnit saved() const {
         return {.unit = unit->name, .verdict = verdict, .stop_verdict = stop_verdict,
                 .wanted = state.wanted, .actual = state.actual, .hold = state.hold,
-                .again = state.again, .job = job};
+                .again = state.again, .job = job, .asker = asker, .owed = owed};
     }
 };
 

@@ -7,7 +7,8 @@
 
 namespace devmux {
 
-Planner::Planner(World& world, Time now, SettleTimes settle) : world_(world), settle_(now, settle) {
+Planner::Planner(World& world, Time now, SettleTimes settle, size_t parallel)
+    : world_(world), parallel_(parallel), settle_(now, settle) {
     world_.unit_state = [this](const std::string& name) -> std::optional<Actual> {
         auto unit = find(name);
         return unit ? std::optional<Actual>(units_[*unit].state.actual) : std::nullopt;
@@ -145,26 +146,47 @@ void Planner::set_deadline(UnitIndex unit, Time deadline) {
 // is for the bug that we have not thought of, and says so.
 void Planner::drain(Time now, Actions& actions) {
     if (held_) return;
-    size_t bound = 16 * (units_.size() + 1);
-    while (!queue_.empty()) {
-        UnitIndex unit = queue_.front();
-        queue_.pop_front();
-        units_[unit].dirty = false;
-        if (bound-- == 0) {
-            actions.push_back(Report{Report::Level::Error, units_[unit].unit->name,
-                                     "units keep moving each other without end; leaving them as they are "
-                                     "(this is a bug)"});
-            for (UnitIndex left : queue_) units_[left].dirty = false;
-            queue_.clear();
+    size_t bound = 16 * (units_.size() + graph_.links() + 1);
+    auto first = [](std::deque<UnitIndex>& line) {
+        UnitIndex unit = line.front();
+        line.pop_front();
+        return unit;
+    };
+    while (true) {
+        if (!asks_.empty()) {
+            Ask ask = std::move(asks_.front());
+            asks_.pop_front();
+            apply(ask.unit, UnitEvent::Asked, ask.reason, now, actions);
+        } else if (!owing_.empty()) {
+            pay(first(owing_), now, actions);
+        } else if (!queue_.empty()) {
+            UnitIndex unit = first(queue_);
+            units_[unit].dirty = false;
+            reconsider(unit, now, actions);
+        } else if (!begin_.empty()) {
+            begin_or_wait(first(begin_), now, actions);
+        } else {
             return;
         }
-        reconsider(unit, now, actions);
+        if (bound-- > 0) continue;
+        actions.push_back(Report{Report::Level::Error, "",
+                                 "units keep moving each other without end; leaving them as they are (this is a bug)"});
+        for (UnitIndex left : queue_) units_[left].dirty = false;
+        for (UnitIndex left : begin_) units_[left].pending = false;
+        queue_.clear();
+        begin_.clear();
+        asks_.clear();
+        owing_.clear();
     }
 }
 
 void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
     Managed& m = units_[index];
-    if (m.orphaned || m.unit->condition_kind == ConditionKind::None) return;
+    if (m.orphaned || m.unit->condition_kind == ConditionKind::None) {
+        bool held = m.is_held_back() && m.held_until > now;
+        if (m.is_held_back() && !held) pend(index);
+        return set_deadline(index, held ? m.held_until : kNever);
+    }
     SavedUnit before = m.saved();
     Memory memory_before = m.memory;
     Verdict v = evaluate(m.unit->condition, world_, now, m.memory);

@@ -16,9 +16,11 @@
 #include "engine/model/configuration.h"
 #include "engine/plan/action.h"
 #include "engine/plan/event_runs.h"
+#include "engine/plan/gate.h"
 #include "engine/plan/managed.h"
 #include "engine/plan/planner_checkpoint.h"
 #include "engine/plan/settle.h"
+#include "engine/plan/unit_graph.h"
 #include "engine/plan/watch_index.h"
 #include "engine/plan/world.h"
 
@@ -26,7 +28,9 @@ namespace devmux {
 
 class Planner {
   public:
-    Planner(World& world, Time now, SettleTimes settle = {});
+    // At most `parallel` units are starting at a time; runs of each-event units are not counted.
+    Planner(World& world, Time now, SettleTimes settle = {}, size_t parallel = kParallel);
+    static constexpr size_t kParallel = 16;
 
     // The first configuration, and each reload: states, verdicts and jobs are carried over by name.
     // `saved`: with the first one, what a former engine of this boot left behind.
@@ -67,6 +71,10 @@ class Planner {
     const EventRuns& event_runs() const { return runs_; }
     // Why its start, or its next run, is held back, and how long still; empty: it is not.
     std::string held_back(const Managed& m, Time now) const;
+    // Which unit its start or stop waits for, and what that one waits for; empty: for none.
+    std::string waiting_text(UnitIndex unit, Time now) const;
+    // It has a job, or will have one as soon as others that move have come to rest.
+    bool is_moving(const Managed& m) const;
     const WatchIndex& conditions_index() const { return watchers_; }
 
     // For recordings (planner_checkpoint.cc). restore() is for a planner that has no units.
@@ -92,12 +100,32 @@ class Planner {
     void save_latches(const Managed& m, const Condition& condition, const Memory& before,
                       const Memory& after, Actions& actions);
     void apply(UnitIndex unit, UnitEvent event, const std::string& reason, Time now, Actions& actions);
-    void run(UnitIndex unit, Step step, const std::string& reason, bool by_hand, bool was_held_back, Time now,
-             Actions& actions);
+    static void note_asker(Managed& m, UnitEvent event, bool moves);
+    bool may_begin(UnitIndex unit, UnitEvent event, Time now, Actions& actions);
+    void run(UnitIndex unit, Step step, const std::string& reason, bool was_held_back, Time now, Actions& actions);
     std::string start_variables(const Managed& m) const;
     void set_deadline(UnitIndex unit, Time deadline);
     void restore_unit(Managed& m, UnitIndex unit, const SavedUnit& saved, const SavedState& state, Time now,
                       Actions& actions);
+    // planner_graph.cc: who waits for whom
+    Gate start_gate(UnitIndex unit) const;
+    Gate stop_gate(UnitIndex unit) const;
+    bool stands(const Need& need) const;
+    bool needs(UnitIndex unit, UnitIndex other) const;
+    void pend(UnitIndex unit);
+    void fall_in(UnitIndex unit);
+    void note_move(UnitIndex unit, const UnitState& before);
+    void lose(UnitIndex unit);
+    // Of an event that only comes when the unit's turn has come.
+    static bool is_next(UnitEvent event) { return event == UnitEvent::Begin || event == UnitEvent::Yield; }
+    void pend_neighbours(UnitIndex unit);
+    void ask_for_needs(UnitIndex unit, bool afresh);
+    void begin_or_wait(UnitIndex unit, Time now, Actions& actions);
+    void wait_for(UnitIndex unit, const Gate& gate, Time now, Actions& actions);
+    void pay(UnitIndex unit, Time now, Actions& actions);
+    void build_graph();
+    void line_up();
+    void free_slot();
     // planner_flapping.cc: starts that repeat
     bool may_start(Managed& m, Time now, Actions& actions);
     std::string others_held_back(const Managed& m) const;
@@ -137,7 +165,17 @@ class Planner {
     WatchIndex watchers_;        // of conditions
     WatchIndex event_watchers_;  // of each-event
     std::unordered_map<JobId, UnitIndex> jobs_;
-    std::deque<UnitIndex> queue_;
+    std::deque<UnitIndex> queue_;  // their conditions are to be asked
+    UnitGraph graph_;
+    struct Ask {
+        UnitIndex unit = 0;
+        std::string reason;
+    };
+    std::deque<Ask> asks_;          // by units that need them: empty between calls
+    std::deque<UnitIndex> owing_;   // who has others to start (`then`): empty between calls
+    std::deque<UnitIndex> begin_;   // what is wanted of them is to be begun
+    std::set<UnitIndex> for_slot_;  // as many are starting as may
+    size_t starting_ = 0, parallel_ = kParallel;
     std::set<std::pair<Time, UnitIndex>> deadlines_;
     EventRuns runs_;
     // each-event `add` runs of a former engine, and ours: of which device.

@@ -9,6 +9,8 @@ PlannerCheckpoint Planner::checkpoint() const {
     PlannerCheckpoint out;
     out.units = units_;
     out.queue = queue_;
+    out.begin = begin_;
+    out.for_slot.assign(for_slot_.begin(), for_slot_.end());
     out.runs = runs_.checkpoint();
     for (const auto& [key, generation] : handled_) out.handled.push_back({key.second, key.first, generation});
     for (const auto& [key, runs] : waiting_runs_)
@@ -31,10 +33,16 @@ void Planner::restore(std::shared_ptr<const Configuration> configuration, const 
         if (m.job) jobs_[m.job] = i;
         if (!m.orphaned) watch(i);
         if (m.deadline != kNever) deadlines_.insert({m.deadline, i});
-        m.dirty = false;
+        m.dirty = m.pending = false;
+        starting_ += m.state.actual == Actual::Starting;
     }
+    build_graph();
     for (UnitIndex unit : from.queue)
         if (unit < units_.size()) mark(unit);
+    for (UnitIndex unit : from.begin)
+        if (unit < units_.size()) pend(unit);
+    for (UnitIndex unit : from.for_slot)
+        if (unit < units_.size()) for_slot_.insert(unit);
     runs_.restore(from.runs);
     for (const auto& h : from.handled) handled_[{h.devpath, h.unit}] = h.generation;
     for (const auto& w : from.waiting) {

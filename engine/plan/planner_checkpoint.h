@@ -31,6 +31,8 @@ struct PlannerCheckpoint {
     };
     std::deque<Managed> units;      // in the planner's order
     std::deque<UnitIndex> queue;    // of what is still to be looked at: empty unless a walk is under way
+    std::deque<UnitIndex> begin;    // of what is to be begun: the same
+    std::vector<UnitIndex> for_slot;  // as many were starting as may
     EventRuns::Checkpoint runs;
     std::vector<Handled> handled;
     std::vector<WaitingRun> waiting;  // of one device and unit in order

@@ -85,11 +85,17 @@ void Planner::let_go(UnitIndex index, Time now, Actions& actions) {
 // What is known of a unit that was held back is whether its condition stands. Unknown: it waits on.
 void Planner::reconsider_held_back(UnitIndex index, Truth truth, Time now, Actions& actions) {
     Managed& m = units_[index];
+    // What a person or another unit asked for is no matter of the condition.
+    if (m.asker == Asker::Hand || m.asker == Asker::Unit) {
+        if (m.held_until <= now) pend(index);
+        return;
+    }
     if (truth == Truth::False) {
         actions.push_back(Report{Report::Level::Info, m.unit->name,
-                                 "not started: its condition was left while it was held back"});
+                                 std::string("not started: its condition was left while it ") +
+                                     (m.held_until != kNever ? "was held back" : "waited")});
         apply(index, UnitEvent::Loss, "no longer: " + m.unit->condition_text, now, actions);
-    } else if (truth == Truth::True && (m.held_until == kNever || m.held_until <= now)) {
+    } else if (truth == Truth::True && m.waits_for.empty() && (m.held_until == kNever || m.held_until <= now)) {
         apply(index, UnitEvent::Edge, m.unit->condition_text, now, actions);
     }
 }

@@ -47,6 +47,8 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     watchers_ = {};
     event_watchers_ = {};
     queue_.clear();
+    begin_.clear();
+    for_slot_.clear();
     deadlines_.clear();
     std::vector<DeviceChange> changes;
     world_.table.use(configuration_->classes, changes);
@@ -54,8 +56,10 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     auto take_in = [&](Managed m) {
         auto index = static_cast<UnitIndex>(units_.size());
         if (m.job) jobs_[m.job] = index;
-        if (m.is_held_back() && m.unit->condition_kind == ConditionKind::None) m.state.wanted = Wanted::Down;
-        m.dirty = false;
+        bool by_condition = m.asker == Asker::Condition;
+        if (m.is_held_back() && by_condition && m.unit->condition_kind == ConditionKind::None)
+            m.state.wanted = Wanted::Down;
+        m.dirty = m.pending = false;
         m.deadline = kNever;
         by_name_[m.unit->name] = index;
         units_.push_back(std::move(m));
@@ -113,7 +117,9 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     forget_units_that_went();
     // The first picture is not there yet: what holds by memory alone (a latch) waits for it, so that a
     // start knows the device that it is for.
+    build_graph();
     if (saved) return restore(*saved, now, actions);
+    line_up();
     drain(now, actions);
     // An each-event unit that is new, or means more devices than before, is run for those that are
     // there, as at the start. Which were handled is known.
@@ -163,6 +169,7 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
     absent_.latches = saved.latches;
     absent_.marks = saved.marks;
     absent_.ended = saved.ended;
+    line_up();
 }
 
 void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, const SavedState& state,
@@ -173,10 +180,15 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     m.memory.resumed = saved.verdict == Truth::True;
     m.stop_verdict = m.unit->stop_when ? saved.stop_verdict : Truth::False;
     m.state = {saved.wanted, saved.actual, saved.hold, saved.again};
+    m.asker = saved.asker;
+    m.owed = saved.owed;
+    m.up_reason = saved.asker == Asker::Hand   ? "by hand"
+                  : saved.asker == Asker::Unit ? "asked for by another unit"
+                                               : m.unit->condition_text;
     m.since = now;
     if (saved.actual == Actual::Failed) m.last_end = "its last job failed, under a former engine";
-    // It was held back (flapping.h): what the condition asked for, it asks for again.
-    if (m.is_held_back()) {
+    // It was held back, or waited: what the condition asked for, it asks for again.
+    if (m.is_held_back() && m.asker != Asker::Hand && m.asker != Asker::Unit) {
         m.state.wanted = Wanted::Down;
         m.verdict = Truth::False;
     }
@@ -197,8 +209,11 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     if (saved.actual == Actual::Starting) {
         m.state.actual = Actual::Waiting;
         m.state.wanted = Wanted::Down;
-        bool by_hand = saved.hold == Hold::Up || saved.verdict != Truth::True;
-        if (by_hand && saved.wanted == Wanted::Up)
+        bool by_hand = saved.asker == Asker::Hand ||
+                       (saved.asker == Asker::Nobody && (saved.hold == Hold::Up || saved.verdict != Truth::True));
+        if (saved.wanted == Wanted::Up && saved.asker == Asker::Unit)
+            apply(index, UnitEvent::Asked, m.up_reason, now, actions);
+        else if (by_hand && saved.wanted == Wanted::Up)
             apply(index, UnitEvent::HandStart, "by hand, when the engine went", now, actions);
         else if (saved.wanted == Wanted::Up) m.verdict = Truth::False;
     } else {

@@ -33,23 +33,64 @@ std::string move_text(const UnitState& from, const UnitState& to, const std::str
 
 }  // namespace
 
+void Planner::note_asker(Managed& m, UnitEvent event, bool moves) {
+    switch (event) {
+        case UnitEvent::Edge:
+        case UnitEvent::Loss:
+        case UnitEvent::StopEdge:
+            if (moves) m.asker = Asker::Condition;
+            break;
+        case UnitEvent::HandStart:
+        case UnitEvent::HandStop:
+        case UnitEvent::Reset: m.asker = Asker::Hand; break;
+        case UnitEvent::Asked:
+            if (moves) m.asker = Asker::Unit;
+            break;
+        default: break;
+    }
+}
+
+// Whether a start is made at once. A unit with links stands in line first: what else this event moves
+// may have to come before it.
+bool Planner::may_begin(UnitIndex index, UnitEvent event, Time now, Actions& actions) {
+    Managed& m = units_[index];
+    bool has_slot = starting_ < parallel_ || m.state.actual == Actual::Starting;  // its own goes on
+    if (event != UnitEvent::Begin && (graph_.has(index) || !has_slot)) {
+        fall_in(index);
+        return false;
+    }
+    if (m.asker == Asker::Hand || may_start(m, now, actions)) return true;
+    m.on_its_way = false;
+    mark(index);
+    return false;
+}
+
 void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason, Time now,
                     Actions& actions) {
     Managed& m = units_[index];
     UnitState before = m.state;
     Transition t = next(before, event, m.kind());
+    note_asker(m, event, t.state != before);
     Actions holds;
-    if (t.step == Step::Start && event != UnitEvent::HandStart && !may_start(m, now, holds)) {
+    if (t.step == Step::Start && !may_begin(index, event, now, holds)) {
         t.state.actual = Actual::Waiting;
         t.state.again = false;
         t.step = Step::None;
         m.start_block = start_variables(m);  // the device that it will be started for
-        mark(index);
+    } else if (t.step == Step::Stop && graph_.has(index) && !is_next(event)) {
+        t.state.actual = Actual::Active;
+        t.step = Step::None;
+        // What is known of it now is what its stop will be told.
+        if (event == UnitEvent::Loss && cause_.removed && cause_.device) m.start_block = cause_.device->block();
+        fall_in(index);
     }
     m.state = t.state;
     if (m.state.actual != before.actual) m.since = now;
     // What is decided while a job runs is why the next one will.
     if (m.state.wanted != before.wanted) m.reason = reason;
+    if (m.state.wanted == Wanted::Up && !is_next(event) && event != UnitEvent::JobDone &&
+        event != UnitEvent::JobFailed)
+        m.up_reason = reason;
     std::string text = move_text(before, m.state, reason, m.last_end);
     // A job that ended and the next one that begins are two moves in one transition.
     bool restarted = before.actual == Actual::Starting && t.step == Step::Start;
@@ -60,7 +101,8 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
                                  m.unit->name, std::move(text)});
     std::move(holds.begin(), holds.end(), std::back_inserter(actions));
     bool held_back = before.wanted == Wanted::Up && before.actual == Actual::Waiting;
-    if (t.step != Step::None) run(index, t.step, reason, event == UnitEvent::HandStart, held_back, now, actions);
+    note_move(index, before);
+    if (t.step != Step::None) run(index, t.step, reason, held_back, now, actions);
     else if (m.state != before || m.job != 0) actions.push_back(Record{m.saved()});
     if (m.state == before && t.step == Step::None) return;
     actions.push_back(UnitChanged{m.unit->name});
@@ -70,10 +112,11 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
         watchers_.each_watching({kind, m.unit->name}, mark_it);
 }
 
-void Planner::run(UnitIndex index, Step step, const std::string& reason, bool by_hand, bool was_held_back,
-                  Time now, Actions& actions) {
+void Planner::run(UnitIndex index, Step step, const std::string& reason, bool was_held_back, Time now,
+                  Actions& actions) {
     Managed& m = units_[index];
     bool start = step == Step::Start;
+    bool by_hand = m.asker == Asker::Hand;
     if (start) note_start(m, by_hand, now, actions);
     else if (m.flapping) m.flapping->echo.stopping();
     m.job = ++last_job_;
@@ -88,8 +131,9 @@ void Planner::run(UnitIndex index, Step step, const std::string& reason, bool by
         m.start_block = by_hand ? "" : kept ? m.start_block : start_variables(m);
         block = m.start_block;
     } else {
-        // The last known properties: of what went, or else of what it was started for.
-        block = cause_.removed && cause_.device ? cause_.device->block() : m.start_block;
+        // The last known properties: of what went, or else of what it was started for. A stop that had to
+        // wait is not about what happens now.
+        block = cause_.removed && cause_.device && !graph_.has(index) ? cause_.device->block() : m.start_block;
     }
     std::string action = block.empty() ? "" : start ? "add" : "remove";
     actions.push_back(Record{m.saved()});

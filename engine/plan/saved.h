@@ -27,6 +27,8 @@ struct SavedUnit {
     Hold hold = Hold::None;
     bool again = false;
     JobId job = 0;  // of a start or stop that was asked for and has not ended
+    Asker asker = Asker::Nobody;
+    Owed owed = Owed::Nothing;
     bool operator==(const SavedUnit&) const = default;
 };
 

@@ -59,6 +59,8 @@ constexpr std::array<std::string_view, 2> kWanted{"down", "up"};
 constexpr std::array<std::string_view, 6> kActual{"waiting", "starting", "active",
                                                   "done",    "stopping", "failed"};
 constexpr std::array<std::string_view, 3> kHold{"none", "down", "up"};
+constexpr std::array<std::string_view, 4> kAsker{"nobody", "condition", "hand", "unit"};
+constexpr std::array<std::string_view, 3> kOwed{"nothing", "then", "on-failure"};
 
 }  // namespace
 
@@ -88,6 +90,17 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
                 s.wanted = Wanted::Down;
             }
             return {s, Step::None};
+        case UnitEvent::Asked:
+            // A person's word stands above another unit's.
+            return s.hold == Hold::Down ? Transition{s, Step::None} : wanted_up(s, false);
+        case UnitEvent::Begin: return reconciled(s);
+        case UnitEvent::Yield:
+            if (s.actual != Actual::Active) return {s, Step::None};
+            s.actual = Actual::Stopping;
+            return {s, Step::Stop};
+        case UnitEvent::Doomed:
+            if (s.wanted == Wanted::Up && s.actual == Actual::Waiting) s.actual = Actual::Failed;
+            return {s, Step::None};
         case UnitEvent::JobDone: return job_ended(s, true, kind);
         case UnitEvent::JobFailed: return job_ended(s, false, kind);
     }
@@ -97,6 +110,10 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
 std::string_view to_string(Wanted wanted) { return kWanted[static_cast<size_t>(wanted)]; }
 std::string_view to_string(Actual actual) { return kActual[static_cast<size_t>(actual)]; }
 std::string_view to_string(Hold hold) { return kHold[static_cast<size_t>(hold)]; }
+std::string_view to_string(Asker asker) { return kAsker[static_cast<size_t>(asker)]; }
+std::string_view to_string(Owed owed) { return kOwed[static_cast<size_t>(owed)]; }
+std::optional<Asker> asker_of(std::string_view word) { return word_of<Asker>(kAsker, word); }
+std::optional<Owed> owed_of(std::string_view word) { return word_of<Owed>(kOwed, word); }
 std::optional<Wanted> wanted_of(std::string_view word) { return word_of<Wanted>(kWanted, word); }
 std::optional<Actual> actual_of(std::string_view word) { return word_of<Actual>(kActual, word); }
 std::optional<Hold> hold_of(std::string_view word) { return word_of<Hold>(kHold, word); }

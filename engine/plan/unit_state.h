@@ -4,21 +4,23 @@
 //
 //   wanted  actual     what it means                               next step
 //   Down    Waiting    nothing runs, nothing should                -
-//   Up      Waiting    an edge came                                start it, unless it is held back: then
-//                                                                  when the hold ends (flapping.h)
+//   Up      Waiting    an edge came                                start it, when nothing holds it back:
+//                                                                  flapping.h, planner_graph.cc
 //   Up      Starting   the start job runs                          wait for its end
 //   Down    Starting   lost while starting: starts are never       wait, then stop
 //                      interrupted because of the condition
 //   Up      Active     the service runs, as it should              -
-//   Down    Active     it runs and should not                      stop it
-//   Up      Stopping   wanted again while the stop job runs        wait, then start
+//   Down    Active     it runs and should not                      stop it, when those that require it
+//                                                                  have stopped
+//   Up      Stopping   wanted again while the stop job runs; or    wait, then start
+//                      what it requires stops
 //   Down    Stopping   the stop job runs                           wait for its end
 //   Up      Done       a task that ran to its end                  -
 //   Down    Done       the same, and its condition was left        -
-//   Up      Failed     the last start or stop failed; it rests     -   (a new edge tries again)
+//   Up      Failed     the last start or stop failed, or what it   -   (a new edge tries again)
+//                      requires did; it rests
 //   Down    Failed     the same                                    -
 //
-// Places are kept for what the dependency graph and the time limits add: overdue, skipped.
 // `masked`, `broken` and `orphaned` are properties of the unit's file, not of this pair.
 #pragma once
 
@@ -50,6 +52,10 @@ enum class UnitEvent : unsigned char {
     Reset,        // devmux reset
     JobDone,      // the running job ended well
     JobFailed,    // … or not
+    Asked,        // another unit requires or wants it, or has it in `then` or `on-failure`
+    Begin,        // nothing holds it back any more: what is wanted may be begun
+    Yield,        // what it requires stops, or has stopped: it stops, and stays wanted
+    Doomed,       // what it requires failed while it waited
 };
 
 enum class Step : unsigned char { None, Start, Stop };
@@ -68,9 +74,24 @@ struct UnitKind {
 // The one function that changes a unit's state. Total: every pair has an answer.
 Transition next(UnitState state, UnitEvent event, UnitKind kind);
 
+// Who asked last for what is wanted of a unit.
+enum class Asker : unsigned char {
+    Nobody,
+    Condition,
+    Hand,
+    Unit,  // another one, by a link
+};
+
+// What a unit still owes to others since its start ended: it is in the same record as that end.
+enum class Owed : unsigned char { Nothing, Then, OnFailure };
+
 std::string_view to_string(Wanted wanted);
 std::string_view to_string(Actual actual);
 std::string_view to_string(Hold hold);
+std::string_view to_string(Asker asker);
+std::string_view to_string(Owed owed);
+std::optional<Asker> asker_of(std::string_view word);
+std::optional<Owed> owed_of(std::string_view word);
 std::optional<Wanted> wanted_of(std::string_view word);
 std::optional<Actual> actual_of(std::string_view word);
 std::optional<Hold> hold_of(std::string_view word);

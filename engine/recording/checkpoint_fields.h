@@ -38,6 +38,13 @@ void fields(Managed& m, F&& f) {
     f("hold", m.state.hold);
     f("again", m.state.again);
     f("job", m.job);
+    f("asker", m.asker);
+    f("owed", m.owed);
+    f("overdue", m.overdue);
+    f("yields", m.yields);
+    f("on_its_way", m.on_its_way);
+    f("waits_for", m.waits_for);
+    f("up_reason", m.up_reason);
     f("since", m.since);
     f("starts", m.starts);
     f("reason", m.reason);

@@ -50,7 +50,7 @@ bool read_slot(std::string_view text, Memory& memory) {
 
 bool CheckpointReader::knows(std::string_view word) {
     for (std::string_view known : {"checkpoint", "history", "known-file", "known", "grave", "late", "last-look", "orphan",
-                                   "managed", "queue", "lane", "queued", "turn", "handled", "waiting", "ran", "absent"})
+                                   "managed", "queue", "pending", "slot", "lane", "queued", "turn", "handled", "waiting", "ran", "absent"})
         if (word == known) return true;
     return false;
 }
@@ -232,11 +232,13 @@ std::optional<Error> CheckpointReader::read(const TraceLine& line, const Configu
         absent_ += "\n" + *record;
         return std::nullopt;
     }
-    if (word == "queue") {
+    if (word == "queue" || word == "pending" || word == "slot") {
         for (std::string_view text : words_of(line.rest())) {
             auto unit = number_of(text);
             if (!unit || *unit >= out_.planner.units.size()) return cursor_.wrong(line, "there is no such unit");
-            out_.planner.queue.push_back(static_cast<UnitIndex>(*unit));
+            auto index = static_cast<UnitIndex>(*unit);
+            if (word == "slot") out_.planner.for_slot.push_back(index);
+            else (word == "queue" ? out_.planner.queue : out_.planner.begin).push_back(index);
         }
         return std::nullopt;
     }

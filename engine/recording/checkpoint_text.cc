@@ -70,6 +70,14 @@ void append_events(const PlannerCheckpoint& p, std::string& out) {
     for (const auto& r : p.ran_upto) out += "ran " + pair_text(r.unit, r.devpath) + " " + std::to_string(r.seqnum) + "\n";
 }
 
+template <class Line>
+void append_line_of(const char* word, const Line& units, std::string& out) {
+    if (units.empty()) return;
+    out += word;
+    for (UnitIndex unit : units) out += " " + std::to_string(unit);
+    out += "\n";
+}
+
 std::string ranges_text(const History::Checkpoint::Ranges& ranges) {
     std::string out;
     for (auto [first, last] : ranges)
@@ -96,11 +104,9 @@ void append_checkpoint(const Checkpoint& c, std::string& out) {
                seconds_text(due.expected) + " " + (due.last ? "last" : "more") + "\n";
     for (const std::string& devpath : c.last_looks) out += "last-look " + escaped_word(devpath) + "\n";
     for (const Managed& m : c.planner.units) append_managed(m, out);
-    if (!c.planner.queue.empty()) {
-        out += "queue";
-        for (UnitIndex unit : c.planner.queue) out += " " + std::to_string(unit);
-        out += "\n";
-    }
+    append_line_of("queue", c.planner.queue, out);
+    append_line_of("pending", c.planner.begin, out);
+    append_line_of("slot", c.planner.for_slot, out);
     append_events(c.planner, out);
     std::string absent = text_of(c.planner.absent, kAbsentBoot);
     for (size_t at = absent.find('\n'); at != absent.npos;) {

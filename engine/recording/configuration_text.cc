@@ -101,6 +101,7 @@ std::string unit_file_text(const Unit& unit) {
     const Service& s = unit.service;
     if (s.kind == Service::Kind::InitScript) lines.text("init-script", s.init_script);
     else lines.put("command", "{start: " + yaml(s.start) + (s.stop.empty() ? "" : ", stop: " + yaml(s.stop)) + "}");
+    for (const LinkKey& key : link_keys()) lines.list(key.key, unit.links.*key.list);
     if (unit.task) lines.put("task", "true");
     std::string environment;
     for (const std::string& variable : unit.environment) {

@@ -30,6 +30,8 @@ std::string field_text(Truth value) { return to_string(value); }
 std::string field_text(Wanted value) { return std::string(to_string(value)); }
 std::string field_text(Actual value) { return std::string(to_string(value)); }
 std::string field_text(Hold value) { return std::string(to_string(value)); }
+std::string field_text(Asker value) { return std::string(to_string(value)); }
+std::string field_text(Owed value) { return std::string(to_string(value)); }
 std::string field_text(UdevPresence value) { return std::string(kPresences[static_cast<size_t>(value)]); }
 std::string field_text(const Generation& g) {
     return std::to_string(g.inode) + " " + std::to_string(g.ifindex) + " " + std::to_string(g.diskseq);
@@ -55,6 +57,8 @@ bool read_field(std::string_view text, Truth& value) {
 bool read_field(std::string_view text, Wanted& value) { return take(wanted_of(text), value); }
 bool read_field(std::string_view text, Actual& value) { return take(actual_of(text), value); }
 bool read_field(std::string_view text, Hold& value) { return take(hold_of(text), value); }
+bool read_field(std::string_view text, Asker& value) { return take(asker_of(text), value); }
+bool read_field(std::string_view text, Owed& value) { return take(owed_of(text), value); }
 bool read_field(std::string_view text, UdevPresence& value) {
     for (size_t i = 0; i < kPresences.size(); ++i)
         if (text == kPresences[i]) return value = static_cast<UdevPresence>(i), true;

@@ -1,4 +1,5 @@
-// The patience of an engine (EngineTimes) as the words of one line, in seconds, and back.
+// The patience of an engine (EngineTimes) as the words of one line, in seconds, and back. The last word
+// is how many units it starts at a time.
 #pragma once
 
 #include <array>
@@ -17,7 +18,7 @@ inline std::array<Duration*, 10> all_of(EngineTimes& t) {
 inline std::string times_text(EngineTimes times) {
     std::string out;
     for (const Duration* d : all_of(times)) out += (out.empty() ? "" : " ") + seconds_text(*d);
-    return out;
+    return out + " " + std::to_string(times.parallel);
 }
 
 // Each more than nothing and less than a year.
@@ -30,7 +31,11 @@ inline std::optional<EngineTimes> times_of(std::string_view text) {
         if (!time || *time <= Duration{} || *time > std::chrono::hours(24 * 365)) return std::nullopt;
         *d = *time;
     }
-    return at == words.size() ? std::optional(times) : std::nullopt;
+    if (at == words.size()) return times;  // recorded when there was no such limit: none was reached
+    auto parallel = number_of(words[at++]);
+    if (!parallel || *parallel == 0 || at != words.size()) return std::nullopt;
+    times.parallel = *parallel;
+    return times;
 }
 
 }  // namespace devmux

@@ -48,6 +48,8 @@ struct Writer {
         put(to_string(unit.hold), out);
         put(uint64_t{unit.again}, out);
         put(unit.job, out);
+        put(to_string(unit.asker), out);
+        put(to_string(unit.owed), out);
     }
     void operator()(const SavedLatch& latch) const {
         out += "\nlatch";
@@ -176,6 +178,11 @@ std::optional<Record> record_of(std::string_view line) {
                        .hold = fields.word(hold_of),
                        .again = fields.number(1) == 1,
                        .job = fields.number()};
+        // Format 1 ended here: an engine that is started after an upgrade goes on with what it finds.
+        if (!fields.whole()) {
+            unit.asker = fields.word(asker_of);
+            unit.owed = fields.word(owed_of);
+        }
         return record_if(fields, std::move(unit));
     }
     if (kind == "latch") {

@@ -20,8 +20,9 @@ constexpr size_t kLineMax = size_t{1} << 20;  // a latch's leaf is the longest t
 constexpr size_t kWarningsMax = 5;
 constexpr std::string_view kMagic = "devmux-journal ";
 
-std::string header_of(std::string_view boot_id) {
-    return std::string(kMagic) + "1 " + std::string(boot_id);
+// 2: units say who asked for what is wanted of them. What format 1 says is understood.
+std::string header_of(std::string_view boot_id, int format = 2) {
+    return std::string(kMagic) + std::to_string(format) + " " + std::string(boot_id);
 }
 
 // The newest kRunsMax, oldest first.
@@ -35,7 +36,7 @@ std::vector<SavedRun> newest(std::vector<SavedRun> runs) {
 
 }  // namespace
 
-StateReader::StateReader(std::string_view boot_id) : header_(header_of(boot_id)) {}
+StateReader::StateReader(std::string_view boot_id) : boot_id_(boot_id) {}
 
 void StateReader::feed(std::string_view bytes) {
     while (seen_ != Header::Foreign && !bytes.empty()) {
@@ -79,11 +80,13 @@ LoadedState StateReader::finish() {
 void StateReader::line(std::string_view text) {
     ++number_;
     if (seen_ == Header::Expected) {
-        seen_ = text == header_ ? Header::Ours : Header::Foreign;
+        bool ours = text == header_of(boot_id_) || text == header_of(boot_id_, 1);
+        seen_ = ours ? Header::Ours : Header::Foreign;
         // Another boot's journal says nothing about this one. Anything else was not written by us,
         // or by a devmux that writes another format.
-        if (seen_ == Header::Foreign && !text.starts_with(std::string(kMagic) + "1 "))
-            skip("expected \"" + header_ + "\"; the journal is not used");
+        bool known = text.starts_with(header_of("", 1)) || text.starts_with(header_of(""));
+        if (seen_ == Header::Foreign && !known)
+            skip("expected \"" + header_of(boot_id_) + "\"; the journal is not used");
         return;
     }
     if (text.empty()) return;

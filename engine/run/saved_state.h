@@ -41,7 +41,7 @@ class StateReader {
     void skip(std::string what);
     void saw(JobId job);
 
-    std::string header_;  // of this boot
+    std::string boot_id_;  // of this boot
     Header seen_ = Header::Expected;
     std::string partial_;    // of the line that is not complete yet
     bool too_long_ = false;  // … and is longer than any of ours

@@ -27,6 +27,7 @@ struct UnitSnapshot {
     std::string state;
     std::string wanted;     // "up", "down"
     std::string hold;       // "", "up", "down": by hand
+    std::string asked_by;   // for what is wanted: "its condition", "a person", "another unit"; or nobody yet
     Truth verdict = Truth::Unknown;  // of the condition, now
     Duration since{};       // how long it has been in this state
     std::string reason;     // why it was last started or stopped

@@ -84,6 +84,7 @@ Json object(const UnitSnapshot& u) {
              {"state", u.state},
              {"wanted", u.wanted},
              {"hold", u.hold},
+             {"asked_by", u.asked_by},
              {"verdict", to_string(u.verdict)},
              {"since_s", seconds(u.since)},
              {"reason", printable(u.reason)},

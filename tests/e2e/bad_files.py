@@ -81,7 +81,7 @@ def write_bad(p):
     p.unit("circle-b", "when: unit circle-a done\n" + GOOD)
     return {"world": "can be written by others than its owner: not read", "foreign": "belongs to uid 1234",
             "fifo": "is no regular file", "folder": "is no regular file", "dangling": "cannot be opened",
-            "bad name!": "a unit's name has 1 to 64 characters", "circle-a": "its condition leads back to itself"}
+            "bad name!": "a unit's name has 1 to 64 characters", "circle-a": "it waits for itself"}
 
 
 def works(p, d):

@@ -87,6 +87,13 @@ TEST_SUITE("model/loading") {
             {"a variable of ours", "when: disk\ninit-script: x\nenvironment: {DEVMUX_UNIT: y}\n", ":3:15: environment: \"DEVMUX_UNIT\": names that begin with DEVMUX_", ""},
             {"an action that is none", "each-event: disk\nactions: [added]\ninit-script: x\n", ":2:10: actions: \"added\" is no action", ""},
             {"each-event with a state", "each-event: disk bound\ninit-script: x\n", ":1:18: each-event: expected a class", ""},
+            {"a link to no name", "when: disk\nrequires: [a, b/c]\ninit-script: x\n", ":2:15: requires: expected the name of a unit, or a facility like $network, found \"b/c\"", ""},
+            {"a link to nothing", "when: disk\nafter: []\ninit-script: x\n", ":2:8: after: expected a list", ""},
+            {"a facility in then", "when: disk\nthen: $network\ninit-script: x\n", ":2:7: then: expected the name of a unit, found the facility \"$network\"", ""},
+            {"providing no facility", "when: disk\nprovides: network\ninit-script: x\n", ":2:11: provides: expected a facility, found \"network\"", "a facility begins with $: $network"},
+            {"a bad facility", "when: disk\nprovides: $a:b\ninit-script: x\n", ":2:11: provides: expected the name of a unit, or a facility", ""},
+            {"a link to itself", "when: disk\nbefore: bad\ninit-script: x\n", ":2:9: \"before\" names the unit itself", ""},
+            {"a link of an each-event unit", "each-event: disk\nthen: x\ninit-script: x\n", ":2:7: \"then\" cannot stand beside \"each-event\"", ""},
             {"a class that is none", "when: mause\ninit-script: x\n", ":1:7: when: \"mause\" is no class", "did you mean \"mouse\"?"},
         };
         Folder folder;
@@ -185,6 +192,52 @@ TEST_SUITE("model/loading") {
         UnitEdges chain;
         for (int i = 0; i < 20000; ++i) chain["u" + std::to_string(i)] = {"u" + std::to_string(i + 1)};
         CHECK(units_in_cycles(chain).empty());
+    }
+
+    TEST_CASE("circles of links are refused with the whole path, and why each waits for the next") {
+        Folder folder;
+        auto unit = [&](const std::string& name, const std::string& keys) {
+            folder.write(name + ".yaml", "description: x\ninit-script: x\n" + keys + "\n");
+        };
+        unit("a", "requires: b");
+        unit("b", "after: $f");
+        unit("c", "provides: $f\nwhen: unit d active");
+        unit("d", "when: mouse");
+        unit("a2", "then: d");
+        unit("e", "before: a2\nwants: d");
+        unit("f", "conflicts: [a, f2]\nafter: d");
+        unit("f2", "conflicts: f");
+        Configuration c = folder.load();
+        REQUIRE(c.broken.size() == 3);
+        CHECK(c.broken["d"][0].what ==
+              "it waits for itself: d -> a2 -> e -> d (a2: then d; e: before a2; e: wants d)");
+        for (const char* name : {"a", "b", "c", "f", "f2"}) CHECK(c.units.contains(name));
+        unit("d", "when: mouse\non-failure: a");
+        Configuration worse = folder.load();
+        CHECK(worse.broken.size() == 3);
+        unit("d", "when: mouse\nafter: a");
+        Configuration worst = folder.load();
+        REQUIRE(worst.broken.contains("a"));
+        CHECK(worst.broken["a"][0].what == "it waits for itself: a -> b -> c -> d -> a (a: requires b; b: after $f, which c "
+                                           "provides; c: its condition asks for d; d: after a)");
+    }
+
+    TEST_CASE("links: one name or many, drop-ins add to them, and who is not there is told") {
+        Folder folder;
+        folder.write("a.yaml", "description: x\nwhen: mouse\ninit-script: x\nafter: b\nrequires: [$nett, b, b]\n");
+        folder.write("b.yaml", "description: x\nwhen: mouse\ninit-script: x\nprovides: $net\n");
+        folder.write("a.yaml.d/more.yaml", "after: [c, b]\nwants: d\n");
+        Configuration c = folder.load();
+        REQUIRE(c.units.contains("a"));
+        const Unit& a = *c.units.at("a");
+        CHECK(a.links.after == std::vector<std::string>{"b", "c"});
+        CHECK(a.links.required == std::vector<std::string>{"$nett", "b"});
+        CHECK(a.links.wanted == std::vector<std::string>{"d"});
+        std::string warnings;
+        for (const Error& warning : a.warnings) warnings += warning.to_string() + "\n";
+        CHECK_MESSAGE(warnings.find("\"requires\" names the facility \"$nett\", which no unit provides\n    did you mean \"$net\"?") != warnings.npos, warnings);
+        CHECK_MESSAGE(warnings.find("\"after\" names the unit \"c\", which is not there") != warnings.npos, warnings);
+        CHECK_MESSAGE(warnings.find("\"wants\" names the unit \"d\", which is not there") != warnings.npos, warnings);
     }
 
     TEST_CASE("after a reload the last good one stays in force") {

@@ -16,7 +16,8 @@ constexpr std::array kActual{Actual::Waiting, Actual::Starting, Actual::Active,
                              Actual::Done,    Actual::Stopping, Actual::Failed};
 constexpr std::array kHolds{Hold::None, Hold::Down, Hold::Up};
 constexpr std::array kEvents{UnitEvent::Edge,     UnitEvent::Loss,  UnitEvent::StopEdge, UnitEvent::HandStart,
-                             UnitEvent::HandStop, UnitEvent::Reset, UnitEvent::JobDone,  UnitEvent::JobFailed};
+                             UnitEvent::HandStop, UnitEvent::Reset, UnitEvent::JobDone,  UnitEvent::JobFailed,
+                             UnitEvent::Asked,    UnitEvent::Begin, UnitEvent::Yield,    UnitEvent::Doomed};
 
 std::string text(const UnitState& s) {
     return std::string(to_string(s.wanted)) + "," + std::string(to_string(s.actual)) +
@@ -38,26 +39,27 @@ void every_state(Visit visit) {
 }  // namespace
 
 TEST_SUITE("plan/unit_state") {
-    // Columns: Edge, Loss, StopEdge, HandStart, HandStop, Reset, JobDone, JobFailed; of a service.
+    // Columns: Edge, Loss, StopEdge, HandStart, HandStop, Reset, JobDone, JobFailed, Asked, Begin, Yield,
+    // Doomed; of a service.
     // "." = stays as it is.
     struct Row {
         const char* state;
-        std::array<const char*, 8> next;
+        std::array<const char*, 12> next;
     };
 
     const Row kService[] = {
-        {"down,waiting", {"up,starting START", ".", ".", "up,starting START", "down,waiting,hold-down", ".", ".", "."}},
-        {"up,waiting", {"up,starting START", "down,waiting", "down,waiting", "up,starting START", "down,waiting,hold-down", ".", ".", "."}},
-        {"down,starting", {"up,starting", ".", ".", "up,starting", "down,starting,hold-down", ".", "down,stopping STOP", "down,failed"}},
-        {"up,starting", {".", "down,starting", "down,starting", ".", "down,starting,hold-down", ".", "up,active", "up,failed"}},
-        {"down,active", {"up,active", "down,stopping STOP", "down,stopping STOP", "up,active", "down,stopping,hold-down STOP", ".", ".", "."}},
-        {"up,active", {".", "down,stopping STOP", "down,stopping STOP", ".", "down,stopping,hold-down STOP", ".", ".", "."}},
-        {"down,done", {"up,starting START", ".", ".", "up,starting START", "down,done,hold-down", "down,waiting", ".", "."}},
-        {"up,done", {"up,starting START", "down,done", "down,done", "up,starting START", "down,done,hold-down", "down,waiting", ".", "."}},
-        {"down,stopping", {"up,stopping", ".", ".", "up,stopping", "down,stopping,hold-down", ".", "down,waiting", "down,failed"}},
-        {"up,stopping", {".", "down,stopping", "down,stopping", ".", "down,stopping,hold-down", ".", "up,starting START", "up,starting START"}},
-        {"down,failed", {"up,starting START", ".", ".", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", "."}},
-        {"up,failed", {"up,starting START", "down,failed", "down,failed", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", "."}},
+        {"down,waiting", {"up,starting START", ".", ".", "up,starting START", "down,waiting,hold-down", ".", ".", ".", "up,starting START", ".", ".", "."}},
+        {"up,waiting", {"up,starting START", "down,waiting", "down,waiting", "up,starting START", "down,waiting,hold-down", ".", ".", ".", "up,starting START", "up,starting START", ".", "up,failed"}},
+        {"down,starting", {"up,starting", ".", ".", "up,starting", "down,starting,hold-down", ".", "down,stopping STOP", "down,failed", "up,starting", ".", ".", "."}},
+        {"up,starting", {".", "down,starting", "down,starting", ".", "down,starting,hold-down", ".", "up,active", "up,failed", ".", ".", ".", "."}},
+        {"down,active", {"up,active", "down,stopping STOP", "down,stopping STOP", "up,active", "down,stopping,hold-down STOP", ".", ".", ".", "up,active", "down,stopping STOP", "down,stopping STOP", "."}},
+        {"up,active", {".", "down,stopping STOP", "down,stopping STOP", ".", "down,stopping,hold-down STOP", ".", ".", ".", ".", ".", "up,stopping STOP", "."}},
+        {"down,done", {"up,starting START", ".", ".", "up,starting START", "down,done,hold-down", "down,waiting", ".", ".", "up,starting START", ".", ".", "."}},
+        {"up,done", {"up,starting START", "down,done", "down,done", "up,starting START", "down,done,hold-down", "down,waiting", ".", ".", "up,starting START", ".", ".", "."}},
+        {"down,stopping", {"up,stopping", ".", ".", "up,stopping", "down,stopping,hold-down", ".", "down,waiting", "down,failed", "up,stopping", ".", ".", "."}},
+        {"up,stopping", {".", "down,stopping", "down,stopping", ".", "down,stopping,hold-down", ".", "up,starting START", "up,starting START", ".", ".", ".", "."}},
+        {"down,failed", {"up,starting START", ".", ".", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", "."}},
+        {"up,failed", {"up,starting START", "down,failed", "down,failed", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", "."}},
     };
 
     UnitState parse(const std::string& state) {
@@ -106,6 +108,17 @@ TEST_SUITE("plan/unit_state") {
               "down,stopping STOP");
     }
 
+    TEST_CASE("asked by another unit: as by hand, but a person's stop stands") {
+        UnitKind service{}, task{.task = true, .holds = false};
+        CHECK(text(next({Wanted::Down, Actual::Waiting, Hold::Down, false}, UnitEvent::Asked, service)) ==
+              "down,waiting,hold-down");
+        CHECK(text(next({Wanted::Up, Actual::Done, Hold::None, false}, UnitEvent::Asked, task)) ==
+              "up,starting START");
+        CHECK(text(next({Wanted::Up, Actual::Starting, Hold::None, false}, UnitEvent::Asked, task)) == "up,starting");
+        CHECK(text(next({Wanted::Up, Actual::Active, Hold::Up, false}, UnitEvent::Yield, service)) ==
+              "up,stopping,hold-up STOP");
+    }
+
     TEST_CASE("what holds for every state, event and kind") {
         for (UnitKind kind : {UnitKind{false, false}, UnitKind{true, false}, UnitKind{false, true}, UnitKind{true, true}})
             every_state([&](const UnitState& s) {
@@ -140,5 +153,9 @@ TEST_SUITE("plan/unit_state") {
         CHECK_FALSE(wanted_of("sideways"));
         CHECK_FALSE(actual_of(""));
         CHECK_FALSE(hold_of("x"));
+        for (Asker a : {Asker::Nobody, Asker::Condition, Asker::Hand, Asker::Unit}) CHECK(asker_of(to_string(a)) == a);
+        for (Owed o : {Owed::Nothing, Owed::Then, Owed::OnFailure}) CHECK(owed_of(to_string(o)) == o);
+        CHECK_FALSE(asker_of("me"));
+        CHECK_FALSE(owed_of(""));
     }
 }

@@ -15,7 +15,7 @@ using namespace std::string_literals;
 namespace {
 
 constexpr const char* kBoot = "boot-1";
-const std::string kHeader = "devmux-journal 1 boot-1";
+const std::string kHeader = "devmux-journal 2 boot-1";
 
 std::string line_of(const Record& record) {
     std::string out;
@@ -38,7 +38,9 @@ SavedUnit unit_record(const std::string& name, JobId job = 0) {
             .actual = Actual::Starting,
             .hold = Hold::Up,
             .again = true,
-            .job = job};
+            .job = job,
+            .asker = Asker::Unit,
+            .owed = Owed::OnFailure};
 }
 
 SavedRun run_record(const std::string& devpath, uint64_t inode, JobId job) {
@@ -187,7 +189,7 @@ TEST_SUITE("run/saved_state") {
         CHECK(other.state.units.empty());
         CHECK(other.state.last_job == 0);
         CHECK(other.skipped == 0);
-        for (const char* header : {"devmux-journal 2 boot-1", "garbage",
+        for (const char* header : {"devmux-journal 3 boot-1", "garbage",
                                    "\x7F"
                                    "ELF",
                                    " "}) {
@@ -197,6 +199,18 @@ TEST_SUITE("run/saved_state") {
             CHECK(loaded.warnings[0].to_string().find("journal:1: expected") == 0);
         }
         CHECK(load("").warnings.empty());
+    }
+
+    TEST_CASE("format 1, which did not say who asked: an engine after an upgrade goes on with what it finds") {
+        LoadedState old = load("devmux-journal 1 boot-1\nunit\tgdm\ttrue\tfalse\tup\tactive\tnone\t0\t4\t.");
+        CHECK(old.skipped == 0);
+        REQUIRE(old.state.units.contains("gdm"));
+        const SavedUnit& gdm = old.state.units.at("gdm");
+        CHECK(gdm.actual == Actual::Active);
+        CHECK(gdm.job == 4);
+        CHECK(gdm.asker == Asker::Nobody);
+        CHECK(gdm.owed == Owed::Nothing);
+        CHECK(load("devmux-journal 1 boot-2\nsettled\t.").warnings.empty());
         CHECK(load(kHeader).warnings.empty());
     }
 
