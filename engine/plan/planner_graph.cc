@@ -2,6 +2,7 @@
 // starts and stops begun, each when the units around it let it: so order holds between all that move
 // together, whoever was asked first. A unit that moves puts its neighbours in line again. No recursion. What is said of it is in planner_reasons.cc.
 #include <algorithm>
+#include <iterator>
 
 #include "engine/plan/planner.h"
 
@@ -220,13 +221,14 @@ void Planner::wait_for(UnitIndex index, const Gate& gate, Time now, Actions& act
     actions.push_back(UnitChanged{m.unit->name});
 }
 
-// `then` and `on-failure`. What is owed stands in the record of the end that it follows from, and is
-// taken out of it only behind the records of those who were asked: a crash in between asks once more,
-// and who was asked already is starting, or has started.
+// `then` and `on-failure`. What is owed stands in the record of the end that it follows from. It is taken
+// out of it behind the records of those who were asked, and before any of them is run: a crash in between
+// asks once more, and who was asked already has not begun.
 void Planner::pay(UnitIndex index, Time now, Actions& actions) {
     Managed& m = units_[index];
     const UnitNode& node = graph_.of(index);
     bool well = m.owed == Owed::Then;
+    Actions asked;
     for (UnitIndex u : m.owed == Owed::Nothing ? std::vector<UnitIndex>{} : well ? node.then : node.on_failure) {
         Managed& other = units_[u];
         const std::string& name = other.unit->name;
@@ -236,14 +238,19 @@ void Planner::pay(UnitIndex index, Time now, Actions& actions) {
                               ? "its condition does not hold"
                               : "";
         if (why.empty()) {
-            apply(u, UnitEvent::Asked, (well ? "after " : "after the failure of ") + m.unit->name, now, actions);
+            apply(u, UnitEvent::Asked, (well ? "after " : "after the failure of ") + m.unit->name, now, asked);
             continue;
         }
         actions.push_back(Report{Report::Level::Info, name, std::string("not started ") +
                                      (well ? "after " : "after the failure of ") + m.unit->name + ": " + why});
     }
     m.owed = Owed::Nothing;
+    auto runs = std::stable_partition(asked.begin(), asked.end(), [](const PlanAction& action) {
+        return !std::holds_alternative<RunJob>(action);
+    });
+    std::move(asked.begin(), runs, std::back_inserter(actions));
     actions.push_back(Record{m.saved()});
+    std::move(runs, asked.end(), std::back_inserter(actions));
 }
 
 void Planner::build_graph() {

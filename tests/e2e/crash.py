@@ -8,8 +8,8 @@ import time
 
 from checks import check, equal, eventually, test
 
-KILLS = 45
-TASKS, SERVICES, WHILES, FIRSTS, EVENTS, LOOPS = 24, 12, 12, 8, 16, 8
+KILLS = 200
+TASKS, SERVICES, WHILES, FIRSTS, EVENTS, LOOPS, CHAINS, NEEDS = 24, 12, 12, 8, 16, 8, 12, 12
 
 # One line at the begin and one at the end, each in one write(2).
 SCRIPT = """#!/bin/sh
@@ -49,6 +49,20 @@ def scenario(p, log, dice):
         p.unit(unit, f"when: 'first network interface[name ~ \"{p.name(f'f{i}')}?\"]'\n"
                      f"command: {{start: [{script(unit)}, start]}}\n")
         steps += [link(p.name(f"f{i}{x}")) for x in "ab"]
+    for i in range(CHAINS):
+        name = p.name(f"c{i}")
+        p.unit(f"chain{i}a", f"when: 'network interface[name = \"{name}\"]'\nthen: [chain{i}b]\n"
+                             f"command: {{start: [{script(f'chain{i}a')}, start]}}\n")
+        p.unit(f"chain{i}b", f"then: [chain{i}c]\ncommand: {{start: [{script(f'chain{i}b')}, start]}}\n")
+        p.unit(f"chain{i}c", f"command: {{start: [{script(f'chain{i}c')}, start]}}\n")
+        steps.append(link(name))
+    for i in range(NEEDS):
+        name = p.name(f"n{i}")
+        for unit, keys in ((f"need{i}", f"while: 'network interface[name = \"{name}\"]'\nrequires: base{i}\n"),
+                           (f"base{i}", "")):
+            program = script(unit)
+            p.unit(unit, f"{keys}command: {{start: [{program}, start], stop: [{program}, stop]}}\n")
+        steps.append(link(name))
     p.unit("each", f"each-event: 'network interface[name ~ \"{p.tag}e*\" and name !~ \"*Q\"]'\n"
                    f"command: {{start: [{script('each')}, start]}}\n")
     steps += [link(p.name(f"e{i}")) for i in range(EVENTS)]
@@ -74,8 +88,8 @@ def killed_at_any_moment(p):
     for kill in range(KILLS):
         d = p.daemon(wait=False)
         # Some arrive while it starts, some later, some when it is dead. The moments are the test.
-        share = len(steps) // (KILLS - kill) if kill < KILLS - 1 else len(steps)
-        for _ in range(share):
+        share = len(steps) / (KILLS - kill)
+        for _ in range(len(steps) if kill == KILLS - 1 else int(share + dice.random())):
             time.sleep(dice.uniform(0, 0.06))
             steps.pop()()
         time.sleep(dice.uniform(0, 0.15))
@@ -93,12 +107,16 @@ def killed_at_any_moment(p):
         d.until_state(f"while{i}", "active")
     for i in range(FIRSTS):
         d.until_state(f"first{i}", "done")
+    for i in range(CHAINS):
+        d.until_state(f"chain{i}c", "done")
+    for i in range(NEEDS):
+        d.until_state(f"need{i}", "active")
     d.barrier()
     ours = {f"/dev/loop{n}" for n in p.loops()}
 
     def mine():
         return [x for x in lines_of(log) if x[1] != "loops" or x[0] == "end" or x[3] in ours]
-    total = TASKS + SERVICES + WHILES + FIRSTS + EVENTS + LOOPS
+    total = TASKS + SERVICES + WHILES + FIRSTS + EVENTS + LOOPS + 3 * CHAINS + 2 * NEEDS
     eventually(lambda: len([x for x in mine() if x[0] == "begin"]) >= total, f"{total} runs", lambda: str(mine()))
     eventually(lambda: all(d.unit(u)["pid"] == 0 and d.state(u) == "waiting" for u in ("each", "loops")), "all has ended")
     begun = [x for x in mine() if x[0] == "begin"]
@@ -108,6 +126,10 @@ def killed_at_any_moment(p):
     equal(len(times), total, "what ran")
     ended = collections.Counter(x[1] for x in lines_of(log) if x[0] == "end")
     equal({u: n for u, n in ended.items() if u not in ("each", "loops") and n != 1}, {}, "ends")
+    order = [(x[0], x[1]) for x in lines_of(log)]
+    for before, after in [(f"chain{i}{x}", f"chain{i}{y}") for i in range(CHAINS) for x, y in ("ab", "bc")] + \
+            [(f"base{i}", f"need{i}") for i in range(NEEDS)]:
+        check(order.index(("end", before)) < order.index(("begin", after)), f"{before} ends before {after} begins", order)
     check(adopted >= 1, "running jobs were adopted, in one restart at least", adopted)
     # Who won is who the script was run for, and stays it.
     winner = {x[1]: x[3] for x in begun if x[1].startswith("first")}
