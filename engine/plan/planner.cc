@@ -73,6 +73,8 @@ void Planner::ask_all() {
 }
 
 void Planner::go_on(Time now, Actions& actions) {
+    for (UnitIndex i = 0; i < units_.size(); ++i)
+        if (units_[i].owed != Owed::Nothing) owing_.push_back(i);
     cause_.devices = true;
     drain(now, actions);
     cause_ = {};

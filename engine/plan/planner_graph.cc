@@ -228,8 +228,15 @@ void Planner::pay(UnitIndex index, Time now, Actions& actions) {
     Managed& m = units_[index];
     const UnitNode& node = graph_.of(index);
     bool well = m.owed == Owed::Then;
+    std::vector<UnitIndex> creditors;
+    if (m.owed != Owed::Nothing) creditors = well ? node.then : node.on_failure;
+    // After a restart, and after a loss, conditions are not known before the walk: then go_on() comes back.
+    for (UnitIndex u : creditors)
+        if (units_[u].unit->condition_kind != ConditionKind::None && units_[u].now == Truth::Unknown &&
+            !world_.coldplug_complete())
+            return;
     Actions asked;
-    for (UnitIndex u : m.owed == Owed::Nothing ? std::vector<UnitIndex>{} : well ? node.then : node.on_failure) {
+    for (UnitIndex u : creditors) {
         Managed& other = units_[u];
         const std::string& name = other.unit->name;
         std::string why = other.orphaned                       ? "its file is gone"

@@ -60,7 +60,8 @@ bool Planner::may_begin(UnitIndex index, UnitEvent event, Time now, Actions& act
         return false;
     }
     if (m.asker == Asker::Hand || may_start(m, now, actions)) return true;
-    m.on_its_way = false;
+    // Who is ordered after it does not wait for that.
+    if (std::exchange(m.on_its_way, false)) pend_neighbours(index);
     mark(index);
     return false;
 }
