@@ -8,6 +8,7 @@
 
 #include "engine/intake/history.h"
 #include "engine/model/device_checkpoint.h"
+#include "engine/plan/job_limits.h"
 #include "engine/plan/late_attributes.h"
 #include "engine/plan/planner_checkpoint.h"
 #include "engine/plan/udev_wait.h"
@@ -22,6 +23,7 @@ struct Checkpoint {
     PlannerCheckpoint planner;
     UdevWait::Checkpoint udev;
     std::vector<LateAttributes::Due> late;
+    std::vector<JobLimits::Job> limits;
     std::set<std::string, std::less<>> last_looks;
     uint64_t unready = 0;  // of the counters the only one that a decision depends on
 };

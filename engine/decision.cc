@@ -3,6 +3,7 @@
 
 #include "engine/intake/event.h"
 #include "engine/model/unit.h"
+#include "engine/plan/job_limits.h"
 
 namespace devmux {
 
@@ -13,6 +14,8 @@ std::optional<std::string> decision_text(const PlanAction& action) {
         if (!run->block.empty()) text += " DEVPATH=" + std::string(find_in(run->block, "DEVPATH").value_or("?"));
         return text;
     }
+    if (const auto* kill = std::get_if<KillJob>(&action))
+        return "signal " + kill->unit + " " + std::string(signal_name(kill->signal)) + ", unless it loads a module";
     if (const auto* report = std::get_if<Report>(&action))
         return (report->unit.empty() ? "" : report->unit + ": ") + report->text;
     return std::nullopt;

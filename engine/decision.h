@@ -9,7 +9,7 @@
 
 namespace devmux {
 
-// "run gdm start ACTION=add DEVPATH=/devices/…", or a report with its unit in front. Nothing of what
+// "run gdm start ACTION=add DEVPATH=/devices/…", "signal gdm SIGTERM, unless …", or a report with its unit in front. Nothing of what
 // is asked of the shell without being a decision: records, looks, news of a unit.
 std::optional<std::string> decision_text(const PlanAction& action);
 

@@ -31,18 +31,23 @@ std::string_view to_string(InDoubt::Why why) {
 Engine::Engine(std::shared_ptr<const Configuration> configuration, std::string kernel_command_line,
                Time now, EngineTimes times)
     : times_(times), configuration_(std::move(configuration)), world_(configuration_->classes),
-      planner_(world_, now, times.settle, times.parallel), udev_(times.udev), late_(times.late) {
+      planner_(world_, now, times.settle, times.parallel), udev_(times.udev), late_(times.late),
+      limits_(times.jobs, [this](const std::string& unit) -> const TimeLimits* {
+          auto index = planner_.find(unit);
+          return index ? planner_.units()[*index].unit->limits.get() : nullptr;
+      }) {
     world_.kernel_command_line = std::move(kernel_command_line);
 }
 
 void Engine::start(const SavedState& saved, Time now, Actions& actions) {
     planner_.use(configuration_, now, actions, &saved);
+    watch_jobs(0, now, actions);
 }
 
 Checkpoint Engine::checkpoint() const {
     return {world_.coldplug, world_.doubted, world_.settled, world_.files, world_.table.checkpoint(),
-            history_.checkpoint(), planner_.checkpoint(), udev_.checkpoint(), late_.checkpoint(), last_looks_,
-            counters_.unready};
+            history_.checkpoint(), planner_.checkpoint(), udev_.checkpoint(), late_.checkpoint(), limits_.checkpoint(),
+            last_looks_, counters_.unready};
 }
 
 void Engine::restore(const Checkpoint& from) {
@@ -55,16 +60,19 @@ void Engine::restore(const Checkpoint& from) {
     planner_.restore(configuration_, from.planner);
     udev_.restore(from.udev);
     late_.restore(from.late);
+    limits_.restore(from.limits);
     last_looks_ = from.last_looks;
     counters_.unready = from.unready;
 }
 
 void Engine::handle(const Event& event, Time now, Actions& actions) {
+    size_t since = actions.size();
     std::visit([&](const auto& e) { take(e, now, actions); }, event);
+    watch_jobs(since, now, actions);
 }
 
 Time Engine::next_deadline() const {
-    return std::min({planner_.next_deadline(), late_.next(), udev_.next(waiting_since())});
+    return std::min({planner_.next_deadline(), late_.next(), udev_.next(waiting_since()), limits_.next()});
 }
 
 std::optional<Time> Engine::waiting_since() const {
@@ -272,10 +280,6 @@ void Engine::take(const FileSeen& file, Time now, Actions& actions) {
     planner_.fact_changed({FactKind::File, file.path}, now, actions);
 }
 
-void Engine::take(const JobEnded& end, Time now, Actions& actions) {
-    planner_.job_ended(end, now, actions);
-}
-
 void Engine::take(const DeadlineReached&, Time now, Actions& actions) {
     for (const Device* device : late_.due(world_.table, now))
         actions.push_back(ReadAttributes{std::string(device->devpath()), std::string(device->subsystem())});
@@ -290,6 +294,7 @@ void Engine::take(const DeadlineReached&, Time now, Actions& actions) {
             break;
     }
     planner_.deadline(now, actions);
+    limits_.deadline(now, actions);
 }
 
 void Engine::take(const HandRequest& request, Time now, Actions& actions) {
@@ -302,6 +307,7 @@ void Engine::take(const HandRequest& request, Time now, Actions& actions) {
 void Engine::take(const NewConfiguration& fresh, Time now, Actions& actions) {
     configuration_ = fresh.configuration;
     planner_.use(configuration_, now, actions);
+    limits_.limits_changed(now);
 }
 
 }  // namespace devmux

@@ -19,6 +19,7 @@
 #include "engine/checkpoint.h"
 #include "engine/intake/event.h"
 #include "engine/intake/history.h"
+#include "engine/plan/job_limits.h"
 #include "engine/plan/late_attributes.h"
 #include "engine/plan/planner.h"
 #include "engine/plan/udev_wait.h"
@@ -60,7 +61,7 @@ struct NewConfiguration {
 };
 
 using Event = std::variant<DeviceEvent, LookedAt, AttributesRead, Snapshot, CaughtUp, ColdplugComplete, InDoubt,
-                           UdevSeen, ModulesSeen, FileSeen, JobEnded, DeadlineReached, HandRequest,
+                           UdevSeen, ModulesSeen, FileSeen, JobEnded, JobSeen, JobSignalled, DeadlineReached, HandRequest,
                            NewConfiguration>;
 
 struct Counters {
@@ -81,6 +82,7 @@ struct EngineTimes {
     SettleTimes settle;
     UdevWait::Times udev;
     LateAttributes::Times late;
+    JobLimits::Times jobs;
     size_t parallel = Planner::kParallel;
 };
 
@@ -103,6 +105,7 @@ class Engine {
 
     const World& world() const { return world_; }
     const Planner& planner() const { return planner_; }
+    const JobLimits& limits() const { return limits_; }
     const Counters& counters() const { return counters_; }
     bool knows(std::string_view devpath) const { return world_.table.find(devpath) != nullptr; }
     bool has_taken(uint64_t seqnum) const { return history_.knows(seqnum, Level::Seen); }
@@ -119,11 +122,15 @@ class Engine {
     void take(const ModulesSeen& modules, Time now, Actions& actions);
     void take(const FileSeen& file, Time now, Actions& actions);
     void take(const JobEnded& end, Time now, Actions& actions);
+    void take(const JobSeen& seen, Time now, Actions& actions);
+    void take(const JobSignalled& signalled, Time now, Actions& actions);
     void take(const DeadlineReached&, Time now, Actions& actions);
     void take(const HandRequest& request, Time now, Actions& actions);
     void take(const NewConfiguration& fresh, Time now, Actions& actions);
 
     void devices_changed(const DeviceEvent* event, bool repeated, Time now, Actions& actions);
+    void tell_overdue(Time now, Actions& actions);
+    void watch_jobs(size_t since, Time now, const Actions& actions);
     bool is_overtaken(const DeviceEvent& event) const;
     void look_at_dying(Actions& actions);
     void look(std::string_view devpath, Duration delay, Actions& actions);
@@ -140,6 +147,7 @@ class Engine {
     UdevWait udev_;
     std::set<std::string, std::less<>> last_looks_;  // at devices that udev may never speak of
     LateAttributes late_;
+    JobLimits limits_;
     Counters counters_;
     std::vector<DeviceChange> changes_;  // kept for its capacity
 };

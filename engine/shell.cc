@@ -175,6 +175,9 @@ void Shell::carry_out(const PlanAction& action) {
         void operator()(const LookAtModules&) const {
             shell.pending_.emplace_back(ModulesSeen{module_is_loading(shell.config_.proc + "/modules")});
         }
+        void operator()(const LookAtJob& look) const { shell.ask_of(look.job, nullptr); }
+        void operator()(const KillJob& kill) const { shell.ask_of(kill.job, &kill); }
+        void operator()(const TellKernel& tell) const { tell_kernel(shell.config_.kernel_log, tell.text); }
         void operator()(const Report& report) const { shell.log_.write(report, Loop::now()); }
         void operator()(const UnitChanged&) const { shell.moved_ = true; }
     };

@@ -22,6 +22,7 @@
 #include "engine/loop.h"
 #include "engine/model/configuration.h"
 #include "engine/recordings.h"
+#include "engine/run/job_probe.h"
 #include "engine/run/journal.h"
 #include "engine/run/process.h"
 #include "engine/run/runner.h"
@@ -76,6 +77,7 @@ class Shell final : public Control, private ChildWatch {
     void carry_out(const PlanAction& action);
     void run(const RunJob& job);
     void adopt(const AdoptJob& job);
+    void ask_of(JobId job, const KillJob* kill);  // shell_jobs.cc
     void report(Report::Level level, const std::string& unit, std::string text);
     void report(const Error& error, Report::Level level, const std::string& unit = "");
     void report_configuration();
@@ -172,6 +174,7 @@ class Shell final : public Control, private ChildWatch {
     std::unique_ptr<ProcessSpawner> spawner_;
     std::optional<UnitLog> unit_log_;
     std::optional<Runner> runner_;
+    std::optional<JobProbe> probe_;
 
     // Status
     std::unique_ptr<Bus> bus_;

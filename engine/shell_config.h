@@ -18,6 +18,7 @@ struct ShellConfig {
     std::string root;         // "" = the machine's own; init scripts and file facts are below it
     std::string sysfs;        // where sysfs and procfs are mounted
     std::string proc;
+    std::string kernel_log;   // where lines for it are written to; empty: none
     std::string udev_run;     // of udevd: where it keeps its control socket, queue and records
     std::string runtime_dir;
     ConfigurationDirs dirs;

@@ -111,6 +111,7 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
         s.queued = numbers.waiting;
         if (m.state.hold == Hold::None) s.state = numbers.running ? "starting" : "waiting";
     }
+    if (m.overdue && !m.orphaned) s.state = "overdue";
     if (m.state.actual == Actual::Waiting && m.state.wanted == Wanted::Down && m.verdict == Truth::True &&
         m.now == Truth::True && m.state.hold == Hold::None)
         s.remark = m.stop_verdict == Truth::True
@@ -119,6 +120,7 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
                          "it, or devmux start";
     if (std::string held = engine_->planner().held_back(m, now); !held.empty()) s.remark = held;
     else if (std::string waits = waiting_text(m, now); !waits.empty()) s.remark = waits;
+    if (std::string slow = engine_->limits().remark(unit.name, now); !slow.empty()) s.remark = slow;
     s.changed_on_disk = kept_.contains(unit.name);
     if (auto it = configuration_->broken.find(unit.name); it != configuration_->broken.end())
         s.errors = texts_of(it->second);

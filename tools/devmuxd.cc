@@ -41,6 +41,7 @@ int run(const Options& options) {
     config.root = options.root == "/" ? "" : options.root;
     config.sysfs = "/sys";
     config.proc = "/proc";
+    if (!options.dry_run) config.kernel_log = "/dev/kmsg";
     config.runtime_dir = options.runtime_dir;
     config.dirs.units = options.units;
     if (options.units.empty())

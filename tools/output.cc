@@ -51,7 +51,7 @@ std::string painted(Colour colour, std::string_view text) {
 Colour colour_of_state(std::string_view state) {
     if (state == "active" || state == "done") return Colour::Good;
     if (state == "failed" || state == "broken") return Colour::Bad;
-    if (state == "starting" || state == "stopping" || state == "orphaned") return Colour::Doubt;
+    if (state == "starting" || state == "stopping" || state == "overdue" || state == "orphaned") return Colour::Doubt;
     return Colour::Plain;
 }
 

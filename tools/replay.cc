@@ -46,7 +46,9 @@ void Replay::feed(const Event& event, Time now) {
     if (!engine_) return;
     if (free_) {
         advance(now);
-        if (std::holds_alternative<JobEnded>(event) || std::holds_alternative<DeadlineReached>(event)) return;
+        // Of jobs that were another decision's.
+        if (std::holds_alternative<JobEnded>(event) || std::holds_alternative<JobSeen>(event) ||
+            std::holds_alternative<JobSignalled>(event) || std::holds_alternative<DeadlineReached>(event)) return;
     }
     now_ = now;
     handle(event);
@@ -77,11 +79,16 @@ void Replay::handle(const Event& event) {
 
 void Replay::carry_out(const Actions& actions) {
     auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now_ - *began_).count();
+    std::vector<Event> answers;
     for (const PlanAction& action : actions) {
         if (auto text = decision_text(action)) {
             lines_.push_back(std::to_string(ms) + "ms " + *text);
             if (!free_) unasked_.push_back(std::move(*text));
         }
+        if (const auto* look = std::get_if<LookAtJob>(&action); look && free_)
+            answers.emplace_back(JobSeen{.job = look->job, .text = "what it waited in is not known here"});
+        if (const auto* kill = std::get_if<KillJob>(&action); kill && free_)
+            answers.emplace_back(JobSignalled{.job = kill->job, .signal = kill->signal, .sent = "its processes"});
         const auto* run = free_ ? std::get_if<RunJob>(&action) : nullptr;
         const auto* adopted = free_ ? std::get_if<AdoptJob>(&action) : nullptr;
         if (!run && !adopted) continue;
@@ -95,6 +102,7 @@ void Replay::carry_out(const Actions& actions) {
         outcome.end.job = run ? run->job : adopted->job;
         ends_.emplace(now_ + outcome.took, std::move(outcome.end));
     }
+    for (const Event& answer : answers) handle(answer);
 }
 
 bool Replay::expect(const std::string& decision) {

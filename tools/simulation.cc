@@ -232,6 +232,12 @@ bool Simulation::end_job(const std::string& unit, const JobEnded& how) {
     return true;
 }
 
+JobSeen Simulation::seen_now(JobId job) const {
+    auto it = std::find_if(running_.begin(), running_.end(), [&](const Job& j) { return j.id == job; });
+    auto wait = it == running_.end() ? waits.end() : waits.find(it->unit);
+    return wait == waits.end() ? JobSeen{.text = "a process that waits for nothing in particular"} : wait->second;
+}
+
 void Simulation::configure(std::shared_ptr<const Configuration> configuration) {
     configuration_ = std::move(configuration);
     feed(NewConfiguration{configuration_});
@@ -278,6 +284,15 @@ void Simulation::carry_out(const PlanAction& action) {
         looks_.emplace(now_ + look->delay, look->devpath);
     } else if (const auto* read = std::get_if<ReadAttributes>(&action)) {
         reads_.emplace(now_ + reads_take, read->devpath);
+    } else if (const auto* look_at = std::get_if<LookAtJob>(&action)) {
+        JobSeen seen = seen_now(look_at->job);
+        seen.job = look_at->job;
+        pending_.emplace_back(std::move(seen));
+    } else if (const auto* kill = std::get_if<KillJob>(&action)) {
+        JobSeen seen = seen_now(kill->job);
+        JobSignalled answer{.job = kill->job, .signal = kill->signal};
+        (seen.in_module_load ? answer.spared : answer.sent) = seen.text;
+        pending_.emplace_back(std::move(answer));
     } else if (std::get_if<LookAtUdev>(&action)) {
         pending_.emplace_back(udev_);
     } else if (std::get_if<LookAtModules>(&action)) {

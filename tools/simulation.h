@@ -82,6 +82,8 @@ class Simulation {
     Time now() const { return now_; }
     uint64_t next_seqnum() { return ++seqnum_; }
     bool modules_loading = false;
+    // What a look at a job of a unit finds.
+    std::map<std::string, JobSeen> waits;
     // How long the answer to a read of attributes takes.
     Duration reads_take{};
     // What sysfs has: for a walk.
@@ -94,6 +96,7 @@ class Simulation {
     uint64_t inode_of(const TracedDevice& device, bool fresh);
     FoundDevice found(const TracedDevice& device);
     void answer(Time now);
+    JobSeen seen_now(JobId job) const;
 
     std::shared_ptr<const Configuration> configuration_;
     std::string kernel_command_line_;

@@ -119,6 +119,7 @@ class Player {
         else if (w == "sysfs") return sysfs(line);
         else if (w == "reads") return reads(line);
         else if (w == "modules") return modules(line);
+        else if (w == "waits") return waits(line);
         else if (w == "restart") s.start();
         else if (w == "crash") s.crash(strings(words_of(line.rest())));
         else if (w == "reload") s.configure(load_(rest));
@@ -165,6 +166,27 @@ class Player {
     MaybeError modules(const Line& line) {
         if (line.rest() != "loading" && line.rest() != "idle") return wrong(line, "expected \"modules loading\" or idle");
         simulation_->modules_loading = line.rest() == "loading";
+        return std::nullopt;
+    }
+
+    MaybeError waits(const Line& line) {
+        std::string_view rest = line.rest();
+        auto word = [&rest] {
+            std::string_view first = rest.substr(0, rest.find(' '));
+            rest.remove_prefix(std::min(first.size() + 1, rest.size()));
+            return std::string(first);
+        };
+        std::string unit = word();
+        JobSeen seen;
+        if (rest.starts_with("loading ")) {
+            word();
+            seen.in_module_load = true;
+            seen.driver = word();
+        }
+        seen.text = unescaped(rest).value_or(std::string(rest));
+        if (unit.empty() || seen.text.empty())
+            return wrong(line, "expected \"waits UNIT in something\", or \"waits UNIT loading MODULE in something\"");
+        simulation_->waits[unit] = std::move(seen);
         return std::nullopt;
     }
 

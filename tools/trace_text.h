@@ -30,6 +30,8 @@
 //   reads take 20ms                how long it takes to read attributes
 //   file /path yes                 a file fact: yes, no or unknown
 //   modules loading                /proc/modules shows a module that loads; or: modules idle
+//   waits UNIT TEXT                what a look at the unit's job finds from now on; or, of one that loads a
+//   waits UNIT loading MODULE TEXT   module, which is not killed
 //   job UNIT ok                    the unit's oldest job ends: ok, exit N, signal N, unseen
 //   start UNIT, stop UNIT, reset UNIT, reset-latch UNIT       by hand
 //   lost                           events were lost (a snapshot follows)

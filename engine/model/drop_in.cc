@@ -44,6 +44,11 @@ void narrow_again(Node& old, Node value) {
     old = std::move(all);
 }
 
+// Maps of which a drop-in may say a part; `drivers` stands within `timeout`.
+bool is_joined(std::string_view key) {
+    return key == "environment" || key == "command" || key == "timeout" || key == "drivers";
+}
+
 }  // namespace
 
 void merge_drop_in(Node& unit, Node drop_in) {
@@ -62,7 +67,7 @@ void merge_drop_in(Node& unit, Node drop_in) {
         }
         if (!old) unit.entries.push_back({std::move(key), std::move(value)});
         else if (appends) append(*old, std::move(value));
-        else if (old->kind == Node::Kind::Map && (key.text == "environment" || key.text == "command"))
+        else if (old->kind == Node::Kind::Map && is_joined(key.text))
             merge_drop_in(*old, std::move(value));
         else
             *old = std::move(value);

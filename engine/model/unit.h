@@ -11,6 +11,7 @@
 #include "conditions/result.h"
 #include "engine/intake/event.h"
 #include "engine/model/service.h"
+#include "engine/model/time_limits.h"
 #include "engine/model/unit_links.h"
 
 namespace devmux {
@@ -39,6 +40,7 @@ struct Unit {
     Service service;
     UnitLinks links;
     bool task = false;
+    std::shared_ptr<const TimeLimits> limits;  // of its jobs; null: as usual
     std::vector<std::string> environment;  // "NAME=value"
     Errors warnings;                       // what `check` says beyond errors
 };

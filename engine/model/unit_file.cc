@@ -78,7 +78,8 @@ class Reader {
             {"actions", [&](const Node& n) { return read_actions(n, each.actions); }},
             {"synthetic", [&](const Node& n) { return read_bool(n, each.synthetic); }},
             {"task", [&](const Node& n) { return read_bool(n, u.task); }},
-            {"environment", [&](const Node& n) { return read_environment(n, u.environment); }}};
+            {"environment", [&](const Node& n) { return read_environment(n, u.environment); }},
+            {"timeout", [&](const Node& n) { return read_limits(n); }}};
         for (Field& field : service_fields(u.service)) fields.push_back(std::move(field));
         for (Field& field : link_fields(u.links)) fields.push_back(std::move(field));
         Errors errors = read_fields(document_, fields, "a unit");
@@ -102,6 +103,13 @@ class Reader {
         auto condition = read_condition(n, classes_, usage);
         if (!condition) return condition.error();
         out = std::move(*condition);
+        return std::nullopt;
+    }
+
+    MaybeError read_limits(const Node& n) {
+        TimeLimits limits;
+        if (auto error = read_time_limits(n, limits)) return error;
+        unit_->limits = std::make_shared<const TimeLimits>(std::move(limits));
         return std::nullopt;
     }
 
@@ -130,6 +138,8 @@ class Reader {
         needs("linger", "while");
         needs("actions", "each-event");
         needs("synthetic", "each-event");
+        if (unit_->limits && unit_->limits->stop && has("each-event"))
+            errors.push_back(error_at(*at("timeout").find("stop"), "an each-event unit has nothing to stop"));
         if (has("stop-when") && has("each-event"))
             errors.push_back(error_at(at("stop-when"), "an each-event unit has nothing to stop"));
         if (has("and-when") && !has("when") && !has("while"))
@@ -197,12 +207,13 @@ bool same_text(const Unit& a, const Unit& b) {
     auto events = [](const Unit& u) {
         return u.each_event ? to_string(u.each_event->devices) + (u.each_event->synthetic ? "+" : "") : "";
     };
+    auto limits = [](const Unit& u) { return u.limits ? *u.limits : TimeLimits{}; };
     auto actions = [](const Unit& u) { return u.each_event ? u.each_event->actions : std::set<Action>{}; };
     return a.file == b.file && a.description == b.description && a.documentation == b.documentation &&
            a.condition_kind == b.condition_kind && a.condition_text == b.condition_text &&
            a.stop_when_text == b.stop_when_text && a.linger == b.linger && events(a) == events(b) &&
            actions(a) == actions(b) && a.service == b.service && a.links == b.links && a.task == b.task &&
-           a.environment == b.environment;
+           a.environment == b.environment && limits(a) == limits(b);
 }
 
 bool is_unit_name(std::string_view name) {

@@ -29,6 +29,24 @@ struct LookAtUdev {};
 // Does /proc/modules show a module that is loading? Feed a ModulesSeen.
 struct LookAtModules {};
 
+// What does this job wait in? Feed a JobSeen, in any case.
+struct LookAtJob {
+    JobId job = 0;
+};
+
+// Send this signal to the processes of a job, each alone, but to none that loads a module; the kernel's
+// log gets to know before. Feed a JobSignalled, in any case.
+struct KillJob {
+    JobId job = 0;
+    int signal = 0;
+    std::string unit, reason;
+};
+
+// For the kernel's log: one that outlives us, where a machine hangs.
+struct TellKernel {
+    std::string text;
+};
+
 // Something that a person may want to know; one line. Empty unit: about the engine.
 struct Report {
     enum class Level : unsigned char { Info, Warning, Error };
@@ -43,7 +61,7 @@ struct UnitChanged {
 };
 
 using PlanAction = std::variant<Record, RunJob, AdoptJob, LookAgain, ReadAttributes, LookAtUdev, LookAtModules,
-                                Report, UnitChanged>;
+                                LookAtJob, KillJob, TellKernel, Report, UnitChanged>;
 using Actions = std::vector<PlanAction>;
 
 }  // namespace devmux

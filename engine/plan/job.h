@@ -50,6 +50,22 @@ struct JobEnded {
     bool unseen() const { return !code && !signal && error.empty(); }
 };
 
+// What a job waits in.
+struct JobSeen {
+    JobId job = 0;
+    std::string text;             // "modprobe (pid 123) waits in finit_module, loading module scsi_debug"
+    bool in_module_load = false;  // or in the probe of a driver: it is not to be killed
+    std::string driver;           // whose load or probe; or empty
+};
+
+// What came of a KillJob. Both empty: nobody could be asked; it is to be tried again.
+struct JobSignalled {
+    JobId job = 0;
+    int signal = 0;
+    std::string sent;    // "sh (pid 122), sleep (pid 123)"
+    std::string spared;  // who was not, and why: as JobSeen::text
+};
+
 // "exited with status 3", "was killed by signal 9 (Killed)", …
 std::string describe(const JobEnded& end);
 

@@ -21,7 +21,7 @@ struct Managed {
     JobId job = 0;            // of the transition under way
     Asker asker = Asker::Nobody;
     Owed owed = Owed::Nothing;
-    bool overdue = false;     // its job takes longer than it may (law 7)
+    bool overdue = false;     // its job takes longer than it may (job_limits.h)
     Time since{};             // when `state.actual` was entered
     uint64_t starts = 0;
     std::string reason;       // of the last start or stop

@@ -53,6 +53,8 @@ class Planner {
     void coldplug_complete(Time now, Actions& actions);
     void modules_seen(const ModulesSeen& modules, Time now, Actions& actions);
     void job_ended(const JobEnded& end, Time now, Actions& actions);
+    // A job of the unit has run longer than it may; or none does so any more.
+    void set_overdue(std::string_view unit, bool overdue, Time now, Actions& actions);
     // Events that wait for udev's word on them: since when the first does, of which devices some do
     // since `then`, and that it will not come ("": of no device).
     std::optional<Time> event_waits_since() const;

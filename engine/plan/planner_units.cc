@@ -183,6 +183,17 @@ void Planner::job_ended(const JobEnded& end, Time now, Actions& actions) {
     drain(now, actions);
 }
 
+void Planner::set_overdue(std::string_view unit, bool overdue, Time now, Actions& actions) {
+    auto index = find(unit);
+    if (!index || units_[*index].overdue == overdue) return;
+    units_[*index].overdue = overdue;
+    actions.push_back(UnitChanged{std::string(unit)});
+    // Who is only ordered after it waits no longer; the end of the job puts them in line by itself.
+    if (!overdue || !graph_.has(*index)) return;
+    pend_neighbours(*index);
+    drain(now, actions);
+}
+
 void Planner::by_hand(UnitIndex index, UnitEvent event, Time now, Actions& actions) {
     if (event != UnitEvent::HandStop) let_go(index, now, actions);
     apply(index, event, "by hand", now, actions);

@@ -92,6 +92,22 @@ void fields(PlannerCheckpoint::WaitingRun& run, F&& f) {
 }
 
 template <class F>
+void fields(JobLimits::Job& job, F&& f) {
+    f("unit", job.unit);
+    f("verb", job.verb);
+    f("of_device", job.device);
+    f("began", job.began);
+    f("stage", job.stage);
+    f("due", job.due, kNever);
+    f("asked", job.asked);
+    f("ended", job.ended);
+    f("module", job.driver);
+    f("text", job.text);
+    f("spared", job.spared);
+    f("pause", job.pause);
+}
+
+template <class F>
 void fields(Checkpoint& c, F&& f) {
     f("coldplug", c.coldplug);
     f("doubted", c.doubted);

@@ -50,7 +50,8 @@ bool read_slot(std::string_view text, Memory& memory) {
 
 bool CheckpointReader::knows(std::string_view word) {
     for (std::string_view known : {"checkpoint", "history", "known-file", "known", "grave", "late", "last-look", "orphan",
-                                   "managed", "queue", "pending", "slot", "lane", "queued", "turn", "handled", "waiting", "ran", "absent"})
+                                   "managed", "running", "queue", "pending", "slot", "lane", "queued", "turn", "handled",
+                                   "waiting", "ran", "absent"})
         if (word == known) return true;
     return false;
 }
@@ -213,6 +214,17 @@ std::optional<Error> CheckpointReader::read(const TraceLine& line, const Configu
     }
     if (word == "known") return known(line);
     if (word == "managed" || word == "orphan") return managed(line, configuration);
+    if (word == "running") {
+        JobLimits::Job job;
+        if (auto error = words(line, 1, w)) return error;
+        if (auto error = fields(line, job, d)) return error;
+        // What is added to these stays a time.
+        bool good = read_field(w[0], job.job) && job.began >= Time{} && job.began < kNever / 4 &&
+                    job.pause >= Duration{} && job.pause < std::chrono::hours(24);
+        if (!good) return cursor_.wrong(line, "this is no job that can be");
+        out_.limits.push_back(std::move(job));
+        return std::nullopt;
+    }
     if (word == "history") {
         bool good = true;
         auto error = cursor_.details(d, [&](std::string_view key, std::string_view text) {

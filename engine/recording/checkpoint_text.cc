@@ -104,6 +104,10 @@ void append_checkpoint(const Checkpoint& c, std::string& out) {
                seconds_text(due.expected) + " " + (due.last ? "last" : "more") + "\n";
     for (const std::string& devpath : c.last_looks) out += "last-look " + escaped_word(devpath) + "\n";
     for (const Managed& m : c.planner.units) append_managed(m, out);
+    for (JobLimits::Job job : c.limits) {
+        out += "running " + std::to_string(job.job) + "\n";
+        fields(job, FieldWriter(out));
+    }
     append_line_of("queue", c.planner.queue, out);
     append_line_of("pending", c.planner.begin, out);
     append_line_of("slot", c.planner.for_slot, out);

@@ -103,6 +103,7 @@ std::string unit_file_text(const Unit& unit) {
     else lines.put("command", "{start: " + yaml(s.start) + (s.stop.empty() ? "" : ", stop: " + yaml(s.stop)) + "}");
     for (const LinkKey& key : link_keys()) lines.list(key.key, unit.links.*key.list);
     if (unit.task) lines.put("task", "true");
+    if (unit.limits) lines.put("timeout", time_limits_text(*unit.limits));
     std::string environment;
     for (const std::string& variable : unit.environment) {
         size_t equals = variable.find('=');

@@ -111,6 +111,17 @@ struct Writer {
         if (!end.error.empty()) append_detail("error", end.error, out);
         if (!whose.empty()) append_detail("took", seconds_text(took), out);
     }
+    void operator()(const JobSeen& seen) const {
+        out += "job-seen " + std::to_string(seen.job) + "\n";
+        append_detail("text", seen.text, out);
+        if (seen.in_module_load) out += "  spare\n";
+        if (!seen.driver.empty()) append_detail("module", seen.driver, out);
+    }
+    void operator()(const JobSignalled& s) const {
+        out += "job-signalled " + std::to_string(s.job) + " " + std::to_string(s.signal) + "\n";
+        if (!s.sent.empty()) append_detail("sent", s.sent, out);
+        if (!s.spared.empty()) append_detail("spared", s.spared, out);
+    }
     void operator()(const DeadlineReached&) const { out += "deadline\n"; }
     void operator()(const HandRequest& hand) const {
         const char* word = hand.event == UnitEvent::HandStart ? "start "
@@ -189,37 +200,6 @@ std::optional<Error> EventReader::device_event(const TraceLine& line, ReadEvent&
     return std::nullopt;
 }
 
-std::optional<Error> EventReader::ended(const TraceLine& line, ReadEvent& out) {
-    std::vector<std::string_view> w = words_of(line.rest());
-    auto job = w.empty() ? std::nullopt : number_of(w[0]);
-    if (!job || w.size() > 3) return cursor_.wrong(line, "expected \"ended JOB UNIT VERB\"");
-    JobEnded end{.job = *job};
-    if (w.size() > 1) out.unit = unescaped(w[1]).value_or("");
-    if (w.size() > 2) out.verb = w[2];
-    bool good = true;
-    auto number = [&](std::string_view value) {
-        auto n = number_of(value);
-        good &= n && *n < 1024;
-        return static_cast<int>(n.value_or(0));
-    };
-    DeviceDetails d;
-    auto error = cursor_.details(d, [&](std::string_view key, std::string_view value) {
-        if (key == "exit") end.code = number(value);
-        else if (key == "signal") end.signal = number(value);
-        else if (key == "error") end.error = unescaped(value).value_or("");
-        else if (key == "took") {
-            auto took = seconds_of(value);
-            good &= took && *took >= Duration{} && *took != kNever;
-            out.took = took.value_or(Duration{});
-        } else return false;
-        return true;
-    });
-    if (error) return error;
-    if (!good) return cursor_.wrong(line, "its exit status, signal or time is no number that one can have");
-    out.event = std::move(end);
-    return std::nullopt;
-}
-
 std::optional<Error> EventReader::read(const TraceLine& line, std::optional<ReadEvent>& result) {
     std::string_view word = line.word(), rest = line.rest();
     ReadEvent out;
@@ -278,6 +258,8 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
         out.event = HandRequest{*text, event, word == "reset-latch"};
     } else if (word == "ended") {
         if (auto error = ended(line, out)) return error;
+    } else if (word == "job-seen" || word == "job-signalled") {
+        if (auto error = job_watched(line, out)) return error;
     } else if (auto error = device_event(line, out)) {
         return error;
     }

@@ -36,6 +36,7 @@ class EventReader {
     std::optional<Error> device_event(const TraceLine& line, ReadEvent& out);
     std::optional<Error> found(const TraceLine& line, std::string_view devpath, DeviceDetails& d, FoundDevice& out);
     std::optional<Error> ended(const TraceLine& line, ReadEvent& out);
+    std::optional<Error> job_watched(const TraceLine& line, ReadEvent& out);
 
     TraceCursor& cursor_;
     std::vector<FoundDevice> walked_;

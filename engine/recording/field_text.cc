@@ -39,6 +39,8 @@ std::string field_text(const Generation& g) {
 std::string field_text(const Witness& value) {
     return escaped_word(value.devpath) + " " + field_text(value.generation);
 }
+std::string field_text(Verb value) { return std::string(to_string(value)); }
+std::string field_text(JobLimits::Stage value) { return std::string(to_string(value)); }
 
 bool read_field(std::string_view text, uint64_t& value) { return take(number_of(text), value); }
 bool read_field(std::string_view text, unsigned& value) {
@@ -59,6 +61,12 @@ bool read_field(std::string_view text, Actual& value) { return take(actual_of(te
 bool read_field(std::string_view text, Hold& value) { return take(hold_of(text), value); }
 bool read_field(std::string_view text, Asker& value) { return take(asker_of(text), value); }
 bool read_field(std::string_view text, Owed& value) { return take(owed_of(text), value); }
+bool read_field(std::string_view text, JobLimits::Stage& value) { return take(stage_of(text), value); }
+bool read_field(std::string_view text, Verb& value) {
+    for (Verb verb : {Verb::Start, Verb::Stop, Verb::Run})
+        if (text == to_string(verb)) return value = verb, true;
+    return false;
+}
 bool read_field(std::string_view text, UdevPresence& value) {
     for (size_t i = 0; i < kPresences.size(); ++i)
         if (text == kPresences[i]) return value = static_cast<UdevPresence>(i), true;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "conditions/evaluate.h"
+#include "engine/plan/job_limits.h"
 #include "engine/plan/unit_state.h"
 #include "engine/recording/device_text.h"
 
@@ -24,6 +25,8 @@ std::string field_text(Owed value);
 std::string field_text(UdevPresence value);
 std::string field_text(const Generation& value);
 std::string field_text(const Witness& value);
+std::string field_text(Verb value);
+std::string field_text(JobLimits::Stage value);
 
 // False where the text says no such value.
 bool read_field(std::string_view text, uint64_t& value);
@@ -39,6 +42,8 @@ bool read_field(std::string_view text, Owed& value);
 bool read_field(std::string_view text, UdevPresence& value);
 bool read_field(std::string_view text, Generation& value);
 bool read_field(std::string_view text, Witness& value);
+bool read_field(std::string_view text, Verb& value);
+bool read_field(std::string_view text, JobLimits::Stage& value);
 
 // Writes what is not as it is by default.
 class FieldWriter {

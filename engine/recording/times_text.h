@@ -10,10 +10,13 @@
 
 namespace devmux {
 
-inline std::array<Duration*, 10> all_of(EngineTimes& t) {
+inline std::array<Duration*, 13> all_of(EngineTimes& t) {
     return {&t.settle.quiet, &t.settle.unready, &t.settle.earliest, &t.settle.latest, &t.udev.patience,
-            &t.udev.start,   &t.late.window,    &t.late.first,      &t.late.longest,  &t.late.afterwards};
+            &t.udev.start,   &t.late.window,    &t.late.first,      &t.late.longest,  &t.late.afterwards,
+            &t.jobs.limit,   &t.jobs.grace,     &t.jobs.spared};
 }
+
+inline constexpr size_t kFirstTimes = 10;  // of recordings from before there were more
 
 inline std::string times_text(EngineTimes times) {
     std::string out;
@@ -25,8 +28,9 @@ inline std::string times_text(EngineTimes times) {
 inline std::optional<EngineTimes> times_of(std::string_view text) {
     EngineTimes times;
     std::vector<std::string_view> words = words_of(text);
-    size_t at = 0;
+    size_t at = 0, count = words.size() <= kFirstTimes + 1 ? kFirstTimes : all_of(times).size();
     for (Duration* d : all_of(times)) {
+        if (at == count) break;
         auto time = at < words.size() ? seconds_of(words[at++]) : std::nullopt;
         if (!time || *time <= Duration{} || *time > std::chrono::hours(24 * 365)) return std::nullopt;
         *d = *time;

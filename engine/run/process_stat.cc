@@ -10,6 +10,16 @@
 #include "engine/run/fd.h"
 
 namespace devmux {
+namespace {
+
+// The number that the text begins with; a blank or the end follows it.
+template <class T>
+bool number(std::string_view text, T& out) {
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc() && (end == text.data() + text.size() || *end == ' ');
+}
+
+}  // namespace
 
 Time ProcessStat::started_at() const {
     static const uint64_t kPerSecond = static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
@@ -20,19 +30,28 @@ Time ProcessStat::started_at() const {
 }
 
 std::optional<ProcessStat> parse_process_stat(std::string_view text) {
-    size_t close = text.rfind(')');
-    if (close == text.npos || close + 2 >= text.size()) return std::nullopt;
-    text.remove_prefix(close + 2);  // at field 3, the state
+    size_t open = text.find('('), close = text.rfind(')');
+    if (close == text.npos || close + 2 >= text.size() || open > close) return std::nullopt;
     ProcessStat stat;
+    stat.name = text.substr(open + 1, close - open - 1);
+    text.remove_prefix(close + 2);  // at field 3, the state
     stat.state = text[0];
-    for (int field = 3; field < 22; ++field) {
+    for (int field = 3; field < 22;) {
         size_t space = text.find(' ');
         if (space == text.npos) return std::nullopt;
         text.remove_prefix(space + 1);
+        bool good = true;
+        switch (++field) {
+            case 4: good = number(text, stat.parent); break;
+            case 5: good = number(text, stat.group); break;
+            case 6: good = number(text, stat.session); break;
+            case 14: good = number(text, stat.user_ticks); break;
+            case 15: good = number(text, stat.system_ticks); break;
+            case 22: good = number(text, stat.start_ticks); break;
+            default: break;
+        }
+        if (!good) return std::nullopt;
     }
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), stat.start_ticks);
-    if (error != std::errc() || (end != text.data() + text.size() && *end != ' '))
-        return std::nullopt;
     return stat;
 }
 

@@ -11,7 +11,10 @@
 namespace devmux {
 
 struct ProcessStat {
+    std::string name;          // 15 bytes of anything
     char state = '?';          // 'Z': dead, waiting to be reaped
+    int parent = 0, group = 0, session = 0;
+    uint64_t user_ticks = 0, system_ticks = 0;  // of CPU time
     uint64_t start_ticks = 0;  // field 22: since boot, suspend included (CLOCK_BOOTTIME)
 
     bool dead() const { return state == 'Z' || state == 'X'; }

@@ -23,7 +23,8 @@ struct UnitSnapshot {
     std::string condition;  // canonical; of each-event: the devices
     std::string stop_when;  // canonical, or empty
     bool task = false;
-    // waiting, starting, active, done, stopping, failed; broken, masked; orphaned (its file is gone)
+    // waiting, starting, active, done, stopping, failed; overdue (it starts or stops, and takes longer than
+    // it may); broken, masked; orphaned (its file is gone)
     std::string state;
     std::string wanted;     // "up", "down"
     std::string hold;       // "", "up", "down": by hand

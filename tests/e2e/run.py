@@ -14,6 +14,7 @@ made.  The last line is "N passed, N failed"; the exit code is 1 if any failed. 
     crash.py, client.py, storm.py       kill -9; every subcommand; 20,000 events, and silence
     record.py                           recordings, and what if
     flapping.py                         programs that cause what starts them
+    timeouts.py                         programs that take too long
     resync.py                           what happened while nobody listened
     hotplug_helper.py                   devmux-hotplug, by itself
     transports.py                       devmux-hotplug races with the kernel's socket
@@ -26,7 +27,7 @@ import sys
 import time
 import traceback
 
-import links, events, environment, facts, by_hand, reload, bad_files, bad_events, crash, client, storm, flapping, resync, udev, hotplug_helper, transports, record  # noqa: E401,F401  they register
+import links, events, environment, facts, by_hand, reload, bad_files, bad_events, crash, client, storm, flapping, timeouts, resync, udev, hotplug_helper, transports, record  # noqa: E401,F401  they register
 from checks import TESTS, Failure
 from place import Place
 

@@ -94,6 +94,16 @@ TEST_SUITE("model/loading") {
             {"a bad facility", "when: disk\nprovides: $a:b\ninit-script: x\n", ":2:11: provides: expected the name of a unit, or a facility", ""},
             {"a link to itself", "when: disk\nbefore: bad\ninit-script: x\n", ":2:9: \"before\" names the unit itself", ""},
             {"a link of an each-event unit", "each-event: disk\nthen: x\ninit-script: x\n", ":2:7: \"then\" cannot stand beside \"each-event\"", ""},
+            {"a timeout without keys", "when: disk\ninit-script: x\ntimeout: 5m\n", ":3:10: timeout: expected {start: 2m, then: warn, …}, found \"5m\"", "start, stop, warn, then, drivers"},
+            {"a timeout without unit", "when: disk\ninit-script: x\ntimeout: {start: 5}\n", ":3:18: timeout: start: expected a duration, found \"5\"", "a number and its unit"},
+            {"a timeout of no time", "when: disk\ninit-script: x\ntimeout: {stop: 0s}\n", ":3:17: timeout: stop: expected more than no time at all, found \"0s\"", "5 minutes"},
+            {"an unknown key in it", "when: disk\ninit-script: x\ntimeout: {strat: 5m}\n", ":3:11: unknown key \"strat\" in timeout", "did you mean \"start\"?"},
+            {"a wrong `then`", "when: disk\ninit-script: x\ntimeout: {then: die}\n", ":3:17: timeout: then: expected warn, terminate or kill, found \"die\"", "SIGTERM"},
+            {"drivers as a list", "when: disk\ninit-script: x\ntimeout: {drivers: [sd]}\n", ":3:20: timeout: expected a map of drivers, found a list", "{NAME: never}"},
+            {"a driver that is none", "when: disk\ninit-script: x\ntimeout: {drivers: {a/b: never}}\n", ":3:21: timeout: drivers: expected the name of a driver or module, found \"a/b\"", "lsmod"},
+            {"a driver's limit that is none", "when: disk\ninit-script: x\ntimeout: {drivers: {sd: always}}\n", ":3:25: timeout: drivers: expected a duration, found \"always\"", "never, or a number"},
+            {"a driver twice", "when: disk\ninit-script: x\ntimeout: {drivers: {a-b: never, a_b: 5m}}\n", ":3:33: timeout: drivers: \"a_b\" stands here twice", ""},
+            {"a stop that never comes", "each-event: disk\ninit-script: x\ntimeout: {stop: 5m}\n", ":3:17: an each-event unit has nothing to stop", ""},
             {"a class that is none", "when: mause\ninit-script: x\n", ":1:7: when: \"mause\" is no class", "did you mean \"mouse\"?"},
         };
         Folder folder;
@@ -141,6 +151,48 @@ TEST_SUITE("model/loading") {
         CHECK(unit.environment == std::vector<std::string>{"X=1", "Y=2"});
         REQUIRE(c.errors.size() == 1);
         CHECK(c.errors[0].what.find("\"nobody\", which does not exist") != std::string::npos);
+    }
+
+    TEST_CASE("how long jobs may take, with drop-ins, and written down to be read again") {
+        Folder folder;
+        folder.write("a.yaml", std::string(kGood) + "timeout: {start: 2m, stop: 30s, warn: 40s, drivers: {snd-hda-intel: never}}\n");
+        folder.write("b.yaml", kGood);
+        folder.write("a.yaml.d/10-local.yaml", "timeout: {start: 3m, then: kill, drivers: {scsi_debug: 20m}}\n");
+        Configuration c = folder.load();
+        REQUIRE(c.broken.empty());
+        REQUIRE(c.units.at("a")->limits);
+        const TimeLimits& limits = *c.units.at("a")->limits;
+        using namespace std::chrono_literals;
+        CHECK(limits == TimeLimits{.start = 180s, .stop = 30s, .warn = 40s, .then = TimeLimits::Then::Kill,
+                                   .drivers = {{"snd_hda_intel", kNever}, {"scsi_debug", 1200s}}});
+        CHECK_FALSE(c.units.at("b")->limits);
+        CHECK(time_limits_text(limits) ==
+              "{start: 3m, stop: 30s, warn: 40s, then: kill, drivers: {'scsi_debug': 20m, 'snd_hda_intel': never}}");
+        CHECK_FALSE(same_text(*c.units.at("a"), *c.units.at("b")));
+        folder.write("a.yaml", std::string(kGood) + "timeout: " + time_limits_text(limits) + "\n");
+        fs::remove_all(folder.path / "a.yaml.d");
+        Configuration again = folder.load();
+        REQUIRE(again.units.contains("a"));
+        CHECK(*again.units.at("a")->limits == limits);
+        CHECK(same_text(*c.units.at("a"), *again.units.at("a")));
+    }
+
+    TEST_CASE("the manual's example of time limits is a good unit") {
+        std::ifstream file(fs::path(DEVMUX_SOURCE_DIR) / "man/devmux.unit.5");
+        std::string manual((std::istreambuf_iterator<char>(file)), {});
+        size_t title = manual.find("units.d/backup.yaml"), begin = manual.find(".Bd", title);
+        REQUIRE(begin != manual.npos);
+        begin = manual.find('\n', begin) + 1;
+        std::string text = manual.substr(begin, manual.find("\n.Ed", begin) - begin) + "\n";
+        for (const auto& [roff, plain] : {std::pair{"\\-", "-"}, std::pair{"\\(aq", "'"}})
+            for (size_t at = 0; (at = text.find(roff, at)) != text.npos;) text.replace(at, std::string(roff).size(), plain);
+        Folder folder;
+        folder.write("backup.yaml", text);
+        Configuration c = folder.load();
+        REQUIRE_MESSAGE(c.units.contains("backup"), text);
+        CHECK(c.units.at("backup")->warnings.empty());
+        REQUIRE(c.units.at("backup")->limits);
+        CHECK(c.units.at("backup")->limits->then == TimeLimits::Then::Kill);
     }
 
     TEST_CASE("files that others could have written are not read") {

@@ -35,6 +35,11 @@ std::string text_of(const PlanAction& action) {
         std::string operator()(const ReadAttributes& r) const { return "read " + r.devpath + r.subsystem; }
         std::string operator()(const LookAtUdev&) const { return "look at udev"; }
         std::string operator()(const LookAtModules&) const { return "look at modules"; }
+        std::string operator()(const LookAtJob& l) const { return "look at job " + std::to_string(l.job); }
+        std::string operator()(const KillJob& k) const {
+            return "kill " + std::to_string(k.job) + " " + std::to_string(k.signal) + k.unit + k.reason;
+        }
+        std::string operator()(const TellKernel& t) const { return "kernel " + t.text; }
         std::string operator()(const Report& r) const { return "report " + r.unit + ": " + r.text; }
         std::string operator()(const UnitChanged& u) const { return "changed " + u.unit; }
     };

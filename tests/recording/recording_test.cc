@@ -60,7 +60,8 @@ std::vector<Event> all_events(std::string& message) {
                            Snapshot{{found, plain}, 12}, Snapshot{}, CaughtUp{}, ColdplugComplete{}, ModulesSeen{true},
                            ModulesSeen{}, FileSeen{"/a b" + kHostile, Truth::Unknown}, FileSeen{"", Truth::True},
                            JobEnded{.job = 5, .code = 3}, JobEnded{.job = 6, .signal = 9}, JobEnded{.job = 7, .error = kHostile},
-                           JobEnded{.job = 8}, DeadlineReached{}, HandRequest{"u", UnitEvent::HandStart, false},
+                           JobEnded{.job = 8}, JobSeen{9, kHostile, true, kHostile}, JobSeen{10, "x", false, ""},
+                           JobSignalled{11, 15, kHostile, ""}, JobSignalled{12, 9, "", kHostile}, DeadlineReached{}, HandRequest{"u", UnitEvent::HandStart, false},
                            HandRequest{"u", UnitEvent::HandStop, false}, HandRequest{"a b", UnitEvent::Reset, true},
                            HandRequest{"u", UnitEvent::Reset, false}};
     for (int why = 0; why < 7; ++why) out.emplace_back(InDoubt{static_cast<InDoubt::Why>(why)});

@@ -68,7 +68,7 @@ class RandomWorld {
     }
 
     void step() {
-        switch (pick(22)) {
+        switch (pick(23)) {
             case 0: case 1: case 2: case 3: case 4: plug(); break;
             case 5: case 6: change(); break;
             case 7: udev_says(); break;
@@ -83,6 +83,7 @@ class RandomWorld {
             case 16: move(); break;
             case 17: feed(ModulesSeen{pick(4) == 0}); break;
             case 18: late(); break;
+            case 19: answer_looks(); break;
             default: end_job(); break;
         }
         now_ += std::chrono::microseconds(pick(4) ? pick(2000) : pick(4'000'000));
@@ -107,10 +108,13 @@ class RandomWorld {
             {"held", "{while: '(mouse for 700ms) and no disk', stop-when: file \"/go there\" exists, "
                      "command: {start: [/a], stop: [/b]}}"},
             {"chain", "{when: unit both active or settled, stop-when: 'first mouse', command: {start: [/a], stop: [/b]}}"},
-            {"each", "{each-event: thing, actions: [add, change, remove, bind], command: {start: [/a]}}"},
+            {"each", "{each-event: thing, actions: [add, change, remove, bind], command: {start: [/a]}, "
+                     "timeout: {start: 2s, then: kill, drivers: {slow_one: 5s}}}"},
             {"seen", "{each-event: 'disk[attr.size = \"5\"]', synthetic: true, environment: {A: 'x'}, command: {start: [/a]}}"},
             {"named", "{each-event: 'thing[ID_SERIAL = \"a b\"]', actions: [add, change, remove, bind], command: {start: [/a]}}"},
             {"count", "{while: exactly 2 pairs or at least 4 things, init-script: x, task: false}"}};
+        if (pick(2) == 0) units["both"] = "{while: mouse and disk, command: {start: [/a], stop: [/b]}, "
+                                          "timeout: {start: 3s, warn: 1s, stop: 2s, then: terminate, drivers: {slow_one: never}}}";
         if (pick(3) == 0) units.erase("both");
         if (pick(3) == 0) units.erase("each");
         if (pick(3) == 0) units["count"] = "{when: all disk bound, init-script: x}";
@@ -214,6 +218,15 @@ class RandomWorld {
         UnitEvent event = pick(3) == 0 ? UnitEvent::HandStart : pick(2) ? UnitEvent::HandStop : UnitEvent::Reset;
         feed(HandRequest{kUnits[pick(6)], event, event == UnitEvent::Reset && pick(2) == 0});
     }
+    // Jobs that take too long: what they wait in, and what came of signals.
+    void answer_looks() {
+        for (auto [job, signal] : std::exchange(looks_, {})) {
+            bool spared = pick(3) == 0;
+            std::string text = pick(2) ? "modprobe \xff\n \\ (pid 7)" : "sleep (pid 8)";
+            if (signal == 0) feed(JobSeen{job, text, spared, spared ? "slow-one" : ""});
+            else feed(JobSignalled{job, signal, spared ? "" : text, pick(4) == 0 ? "" : spared ? text : ""});
+        }
+    }
     void end_job() {
         if (jobs_.empty()) return;
         auto it = std::next(jobs_.begin(), pick(static_cast<int>(jobs_.size())));
@@ -237,6 +250,8 @@ class RandomWorld {
         for (const PlanAction& action : actions) {
             if (recorder_) recorder_->decided(action, now_);
             if (const auto* run = std::get_if<RunJob>(&action)) jobs_.insert(run->job);
+            if (const auto* look = std::get_if<LookAtJob>(&action)) looks_.emplace_back(look->job, 0);
+            if (const auto* kill = std::get_if<KillJob>(&action)) looks_.emplace_back(kill->job, kill->signal);
         }
     }
 
@@ -247,6 +262,7 @@ class RandomWorld {
     Watch watch_;
     std::map<int, There> there_;
     std::set<JobId> jobs_;
+    std::vector<std::pair<JobId, int>> looks_;
     uint64_t number_ = 100, inode_ = 1000;
 };
 

@@ -1,0 +1,63 @@
+// What was fed about jobs, read back. See event_text.h, and event_text.cc for the way out.
+#include "conditions/text.h"
+#include "engine/recording/event_text.h"
+
+namespace devmux {
+
+std::optional<Error> EventReader::ended(const TraceLine& line, ReadEvent& out) {
+    std::vector<std::string_view> w = words_of(line.rest());
+    auto job = w.empty() ? std::nullopt : number_of(w[0]);
+    if (!job || w.size() > 3) return cursor_.wrong(line, "expected \"ended JOB UNIT VERB\"");
+    JobEnded end{.job = *job};
+    if (w.size() > 1) out.unit = unescaped(w[1]).value_or("");
+    if (w.size() > 2) out.verb = w[2];
+    bool good = true;
+    auto number = [&](std::string_view value) {
+        auto n = number_of(value);
+        good &= n && *n < 1024;
+        return static_cast<int>(n.value_or(0));
+    };
+    DeviceDetails d;
+    auto error = cursor_.details(d, [&](std::string_view key, std::string_view value) {
+        if (key == "exit") end.code = number(value);
+        else if (key == "signal") end.signal = number(value);
+        else if (key == "error") end.error = unescaped(value).value_or("");
+        else if (key == "took") {
+            auto took = seconds_of(value);
+            good &= took && *took >= Duration{} && *took != kNever;
+            out.took = took.value_or(Duration{});
+        } else return false;
+        return true;
+    });
+    if (error) return error;
+    if (!good) return cursor_.wrong(line, "its exit status, signal or time is no number that one can have");
+    out.event = std::move(end);
+    return std::nullopt;
+}
+
+std::optional<Error> EventReader::job_watched(const TraceLine& line, ReadEvent& out) {
+    bool seen = line.word() == "job-seen";
+    std::vector<std::string_view> w = words_of(line.rest());
+    auto job = w.empty() ? std::nullopt : number_of(w[0]);
+    auto signal = w.size() == 2 ? number_of(w[1]) : std::nullopt;
+    if (!job || w.size() != (seen ? 1U : 2U) || (!seen && (!signal || *signal > 64)))
+        return cursor_.wrong(line, seen ? "expected \"job-seen JOB\"" : "expected \"job-signalled JOB SIGNAL\"");
+    JobSeen look{.job = *job};
+    JobSignalled signalled{.job = *job, .signal = static_cast<int>(signal.value_or(0))};
+    DeviceDetails d;
+    auto error = cursor_.details(d, [&](std::string_view key, std::string_view value) {
+        std::string text = unescaped(value).value_or("");
+        if (key == "text") look.text = std::move(text);
+        else if (key == "spare") look.in_module_load = true;
+        else if (key == "module") look.driver = std::move(text);
+        else if (key == "sent") signalled.sent = std::move(text);
+        else if (key == "spared") signalled.spared = std::move(text);
+        else return false;
+        return true;
+    });
+    if (seen) out.event = std::move(look);
+    else out.event = std::move(signalled);
+    return error;
+}
+
+}  // namespace devmux
