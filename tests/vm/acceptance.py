@@ -13,8 +13,9 @@ pulled.  The groups, a module of groups/ and one or more guests each:
     debian   a whole Debian, with udev: sysvinit and systemd
     udev     who is seen and who is ready, restarts of udevd, attributes that come late
     record   a boot, recorded, and replayed on this machine
+    timeouts jobs that take too long: module loads, and others
 
-The first three have no udev.  Init scripts are stubs that log how they were
+The first three and the last have no udev.  Init scripts are stubs that log how they were
 called.  Nothing passes or fails for the time it took, except by timeouts of
 minutes.  Each delay is printed: from the kernel's event to the first line of the
 script, on the kernel's own clock.
@@ -39,12 +40,12 @@ import time
 import traceback
 
 import vm
-from groups import debian, kinds, login, record, udev, walk
+from groups import debian, kinds, login, record, timeouts, udev, walk
 from machine import SOURCE
 
 HERE = pathlib.Path(__file__).resolve().parent
 GROUPS = {"login": login.run, "walk": walk.run, "kinds": kinds.run, "debian": debian.run,
-          "udev": udev.run, "record": record.run}
+          "udev": udev.run, "record": record.run, "timeouts": timeouts.run}
 
 
 # ---- checks ----------------------------------------------------------------

@@ -1,0 +1,136 @@
+"""Jobs that load modules, asleep and busy, and have run out of their time: named, and not killed; others are."""
+import json
+import re
+
+from machine import Machine, expect
+
+# Init scripts and commands with three seconds, then SIGTERM, and SIGKILL ten seconds later.
+LIMITS = "timeout: {start: 3s, warn: 1s, then: kill}\n"
+UNITS = {
+    # Measures hash functions in its init function, for two seconds each: never asleep, and it ends by itself.
+    "busy": "command: {start: [/sbin/modprobe, tcrypt, mode=404, sec=2]}",
+    # The same by another name: nothing but the system call can tell, and that reads "running".
+    "nameless": "command: {start: [/bin/busybox, modprobe, tcrypt, mode=404, sec=2]}",
+    # Its disk answers each command after a second, and the load waits until it was probed, some 30 commands.
+    "asleep": "init-script: asleep",
+    "rescans": "init-script: rescans",
+    "known": "command: {start: [/sbin/modprobe, tcrypt, mode=404, sec=1]}",
+    "hangs": "when: 'network interface[name = \"dummy0\"]'\ninit-script: hangs",
+}
+SCRIPTS = {
+    "asleep": "modprobe scsi_debug delay=250",
+    "rescans": "for i in 1 2 3 4 5; do echo 1 >/sys/bus/scsi/devices/0:0:0:0/rescan; done",
+    "hangs": "trap '' TERM\nsleep 1000",
+}
+
+
+def run(report, programs):
+    with Machine(programs, "tcrypt scsi_debug sd_mod dummy sha256_generic", []) as m:
+        def check(name):
+            return report.check(f"timeouts: {name}", m)
+
+        for unit, text in UNITS.items():
+            limits = LIMITS.replace("}", ", drivers: {tcrypt: never}}") if unit == "known" else LIMITS
+            write(m, f"/etc/devmux/units.d/{unit}.yaml", f"description: of the test\n{text}\n{limits}", 644)
+        for script, text in SCRIPTS.items():
+            write(m, f"/etc/init.d/{script}", f"#!/bin/sh\n{text}\n", 755)
+        m.must("modprobe sd_mod")
+        m.launch()
+        m.complete()
+        asleep(m, check)
+        ordinary(m, check)
+        busy(m, check)
+
+
+def write(m, path, text, mode):
+    m.must(f"cat >{path} <<'END'\n{text}END\nchmod {mode} {path}")
+
+
+def logged(m, text, times=1):
+    """Waits until the daemon has said so; returns the line."""
+    m.until(f"test $(grep -c -F '{text}' $log) -ge {times}")
+    return m.must(f"grep -F '{text}' $log").splitlines()[0]
+
+
+def told_kernel(m, text, times=1):
+    """The same of the kernel's log."""
+    m.until(f"test $(dmesg | grep -F 'devmux: ' | grep -c -F '{text}') -ge {times}")
+    return m.must(f"dmesg | grep -F '{text}'").splitlines()[0]
+
+
+def status(m, unit):
+    """Of a unit that may have failed: then the exit status says so."""
+    return json.loads(m.must(f"devmux --json status {unit} || true"))
+
+
+def failed(m, unit, how):
+    m.until(f"devmux status {unit} | grep -q failed")
+    expect(f"the end of {unit}", status(m, unit)["last_end"], how)
+
+
+def has(text, *parts):
+    for part in parts:
+        if part not in text:
+            raise AssertionError(f"{part!r} is not in {text!r}")
+
+
+def untouched(m, unit):
+    """No signal has reached the job, nor waits for it."""
+    found = status(m, unit)
+    expect(f"{unit} is", found["state"], "overdue")
+    for pid in m.must(f"echo {found['pid']}; cat /proc/{found['pid']}/task/*/children").split():
+        pending = re.findall(r"^(?:SigPnd|ShdPnd):\t(\w+)", m.must(f"cat /proc/{pid}/status"), re.M)
+        expect(f"signals that wait for {pid}", pending, ["0" * 16, "0" * 16])
+    return found
+
+
+def spared(m, unit, module, *words):
+    """Warned about, named, overdue, and told to the kernel's log; then spared, and looked at again."""
+    m.must(f"devmux start --no-wait {unit}")
+    has(logged(m, f"{unit}: its start has run for "), "of the 3s allowed", *words)
+    has(logged(m, f"{unit}: its start is overdue: 3s was allowed"), *words)
+    has(logged(m, f"{unit}: no SIGTERM, though its start is overdue"), *words)
+    if module:
+        has(told_kernel(m, f"{unit}: its start is overdue: 3s was allowed"), module, "that is never killed")
+    # Once at the end of its time, and ten seconds later.
+    has(told_kernel(m, f"{unit}: no SIGTERM, though its start is overdue", 2), *words)
+    found = untouched(m, unit)
+    has(found["remark"], *words)
+    expect("signals sent", m.must(f"grep -c -E '{unit}: SIG(TERM|KILL) sent' $log; true").strip(), "0")
+
+
+def busy(m, check):
+    with check("modprobe tcrypt, busy in the kernel: warned about, named, spared") as notes:
+        spared(m, "busy", "loading module tcrypt", "modprobe (pid ", "is busy, loading module tcrypt")
+        notes.append(m.must("cat /proc/$(pidof modprobe)/syscall").strip())
+    with check("it ends by itself, as it would have"):
+        # tcrypt never stays: its init function always says EAGAIN.
+        failed(m, "busy", "exited with status 1")
+    with check("the same by a name that says nothing: what is busy in the kernel is spared"):
+        spared(m, "nameless", "", "busybox (pid ", "is busy in the kernel")
+        failed(m, "nameless", "exited with status 1")
+    with check("drivers: {tcrypt: never} is not even called overdue"):
+        m.must("devmux start --no-wait known")
+        has(logged(m, "known: its start has run for "), "as long as it needs with the driver tcrypt", "loading module tcrypt")
+        failed(m, "known", "exited with status 1")
+        expect("overdue", m.must("grep -c 'known: its start is overdue' $log; true").strip(), "0")
+
+
+def asleep(m, check):
+    with check("modprobe scsi_debug, asleep until its disk was probed: warned about, named, spared") as notes:
+        spared(m, "asleep", "loading module scsi_debug", "asleep (pid ", "> modprobe (pid ", "loading module scsi_debug",
+               "device pseudo adapter0", "wchan ")
+        notes.append(m.must("cat /proc/$(pidof modprobe)/wchan").strip())
+    with check("a write to rescan that waits for the driver is spared as well"):
+        m.until("! pidof modprobe")
+        spared(m, "rescans", "/rescan", "rescans (pid ", "waits in write", "writing to /sys/devices/", "/rescan")
+
+
+def ordinary(m, check):
+    with check("an ordinary script that hangs: SIGTERM, then SIGKILL, with unit, device and reason in both logs"):
+        m.must("modprobe dummy numdummies=1")
+        reason = "its start is overdue: 3s was allowed (device /devices/virtual/net/dummy0)"
+        for signal in ("SIGTERM", "SIGKILL"):
+            has(logged(m, f"hangs: {signal} sent to "), "hangs (pid ", "sleep (pid ", reason)
+            has(told_kernel(m, f"hangs: {signal} to hangs"), "hangs (pid ", "which waits in ", reason)
+        failed(m, "hangs", "was killed by signal 9 (Killed)")
