@@ -156,8 +156,7 @@ class Shell final : public Control, private ChildWatch {
     std::array<std::optional<InDoubt::Why>, 3> lost_;  // by Transport: until it is read empty
     std::set<Transport> behind_;  // a walk was made, and these were not read empty since
     uint64_t doubted_at_ = 0;     // uevent_seqnum: a walk that began before proves nothing
-    bool walked_ = false;
-    bool walking_ = false;
+    bool walked_ = false, walking_ = false;
     bool owed_ = false;           // a walk was taken in, and CaughtUp not yet
     Time resync_due_ = kNever;    // a walk that failed, or an event that made no sense: look again
     std::optional<InDoubt::Why> resync_why_;
