@@ -61,8 +61,8 @@ struct NewConfiguration {
 };
 
 using Event = std::variant<DeviceEvent, LookedAt, AttributesRead, Snapshot, CaughtUp, ColdplugComplete, InDoubt,
-                           UdevSeen, ModulesSeen, FileSeen, JobEnded, JobSeen, JobSignalled, DeadlineReached, HandRequest,
-                           NewConfiguration>;
+                           UdevSeen, ModulesSeen, FileSeen, JobEnded, JobSeen, JobSignalled, DaemonReady,
+                           DeadlineReached, HandRequest, NewConfiguration>;
 
 struct Counters {
     std::array<uint64_t, 3> received{};  // events, by Transport
@@ -124,6 +124,7 @@ class Engine {
     void take(const JobEnded& end, Time now, Actions& actions);
     void take(const JobSeen& seen, Time now, Actions& actions);
     void take(const JobSignalled& signalled, Time now, Actions& actions);
+    void take(const DaemonReady& ready, Time now, Actions& actions);
     void take(const DeadlineReached&, Time now, Actions& actions);
     void take(const HandRequest& request, Time now, Actions& actions);
     void take(const NewConfiguration& fresh, Time now, Actions& actions);

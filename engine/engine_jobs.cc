@@ -30,6 +30,12 @@ void Engine::take(const JobEnded& end, Time now, Actions& actions) {
     planner_.job_ended(end, now, actions);
 }
 
+void Engine::take(const DaemonReady& ready, Time now, Actions& actions) {
+    // It runs on as long as it likes.
+    limits_.ended(ready.job);
+    planner_.daemon_ready(ready.job, now, actions);
+}
+
 void Engine::take(const JobSeen& seen, Time now, Actions& actions) {
     limits_.seen(seen, now, actions);
     tell_overdue(now, actions);

@@ -124,7 +124,15 @@ std::optional<Error> Shell::open_runtime(SavedState& saved) {
     auto unit_log = UnitLog::open(runtime_->log_path());
     if (!unit_log) return unit_log.error();
     unit_log_.emplace(std::move(*unit_log));
+    auto notes = NotifySocket::open(runtime_->path() + "/notify");
+    if (!notes) return notes.error();
+    notes_.emplace(std::move(*notes));
+    loop_.on_readable(notes_->fd(), "notify", Loop::Priority::Children, [this] {
+        read_notes();
+        turn_ended();
+    });
     RunnerConfig runner;
+    runner.notify_socket = notes_->path();
     runner.root = config_.root;
     runner_.emplace(runner, *spawner_, *unit_log_, static_cast<ChildWatch&>(*this));
     loop_.on_readable(unit_log_->fd(), "output", Loop::Priority::Files,
@@ -189,17 +197,20 @@ void Shell::run(const RunJob& job) {
     if (!runner_) {
         const Service& s = job.unit->service;
         bool stop = job.verb == Verb::Stop;
-        std::string text;
+        bool daemon = s.kind == Service::Kind::Daemon && !stop;
+        std::string text = job.daemon ? "SIGTERM to its process" : "";
         if (s.kind == Service::Kind::InitScript) text = "/etc/init.d/" + s.init_script + (stop ? " stop" : " start");
+        else if (s.kind == Service::Kind::Scripts) text = "scripts of " + s.scripts;
         else for (const std::string& word : stop ? s.stop : s.start) text += (text.empty() ? "" : " ") + word;
         report(Report::Level::Info, job.unit->name, "dry run: " + text);
-        JobEnded end{.job = job.job, .code = 0};
-        pending_.emplace_back(std::move(end));
+        if (daemon) pending_.emplace_back(DaemonReady{job.job});
+        else pending_.emplace_back(JobEnded{.job = job.job, .code = 0});
         return;
     }
     Started started = runner_->start(job);
     for (const std::string& warning : started.warnings)
         report(Report::Level::Warning, job.unit->name, warning);
+    if (started.ready) pending_.emplace_back(DaemonReady{job.job});
     if (started.ended) pending_.emplace_back(std::move(*started.ended));
 }
 
@@ -212,14 +223,23 @@ void Shell::adopt(const AdoptJob& job) {
 
 void Shell::watch(int pidfd, JobId job) {
     loop_.on_readable(pidfd, "job", Loop::Priority::Children, [this, job] {
+        read_notes();  // what it said before it ended was said first
         const RunningJob* running = runner_->find(job);
         std::string unit = running ? running->unit : "";
-        if (auto end = runner_->reap(job)) {
+        auto end = runner_->reap(job);
+        for (const Warning& warning : runner_->take_warnings())
+            report(Report::Level::Warning, warning.unit, warning.text);
+        if (end) {
             if (!unit.empty()) print_output(unit_log_->flush(unit));
             feed(*end);
-            turn_ended();
         }
+        turn_ended();
     });
+}
+
+void Shell::read_notes() {
+    for (int pid : notes_->take())
+        if (auto job = runner_->ready(pid)) feed(DaemonReady{*job});
 }
 
 void Shell::unwatch(int pidfd, JobId) { loop_.forget(pidfd); }

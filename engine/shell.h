@@ -5,7 +5,6 @@
 
 #include <array>
 #include <atomic>
-#include <bit>
 #include <deque>
 #include <map>
 #include <memory>
@@ -20,10 +19,10 @@
 #include "engine/intake/sysfs_reader.h"
 #include "engine/intake/udev.h"
 #include "engine/loop.h"
-#include "engine/model/configuration.h"
 #include "engine/recordings.h"
 #include "engine/run/job_probe.h"
 #include "engine/run/journal.h"
+#include "engine/run/notify_socket.h"
 #include "engine/run/process.h"
 #include "engine/run/runner.h"
 #include "engine/run/runtime_dir.h"
@@ -35,9 +34,6 @@
 #include "engine/status/log.h"
 
 namespace devmux {
-
-// Of a message that may repeat without end the 1st, 2nd, 4th, 8th … are told.
-inline bool worth_telling(uint64_t count) { return std::has_single_bit(count); }
 
 // Errors as they are told: one text each, with place and caret.
 std::vector<std::string> texts_of(const Errors& errors);
@@ -78,6 +74,7 @@ class Shell final : public Control, private ChildWatch {
     void run(const RunJob& job);
     void adopt(const AdoptJob& job);
     void ask_of(JobId job, const KillJob* kill);  // shell_jobs.cc
+    void read_notes();
     void report(Report::Level level, const std::string& unit, std::string text);
     void report(const Error& error, Report::Level level, const std::string& unit = "");
     void report_configuration();
@@ -172,6 +169,7 @@ class Shell final : public Control, private ChildWatch {
     std::optional<Journal> journal_;
     std::unique_ptr<ProcessSpawner> spawner_;
     std::optional<UnitLog> unit_log_;
+    std::optional<NotifySocket> notes_;  // of daemons that become ready
     std::optional<Runner> runner_;
     std::optional<JobProbe> probe_;
 

@@ -103,7 +103,8 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     s.since = now - m.since;
     s.reason = m.reason;
     s.last_end = m.last_end;
-    if (const RunningJob* job = m.job && runner_ ? runner_->find(m.job) : nullptr) s.pid = job->child.pid;
+    JobId process = m.job ? m.job : m.daemon;
+    if (const RunningJob* job = process && runner_ ? runner_->find(process) : nullptr) s.pid = job->child.pid;
     s.starts = m.starts;
     if (unit.each_event) {
         EventRuns::Numbers numbers = engine_->planner().event_runs().of(unit.name);

@@ -48,7 +48,9 @@ void Replay::feed(const Event& event, Time now) {
         advance(now);
         // Of jobs that were another decision's.
         if (std::holds_alternative<JobEnded>(event) || std::holds_alternative<JobSeen>(event) ||
-            std::holds_alternative<JobSignalled>(event) || std::holds_alternative<DeadlineReached>(event)) return;
+            std::holds_alternative<JobSignalled>(event) || std::holds_alternative<DaemonReady>(event) ||
+            std::holds_alternative<DeadlineReached>(event))
+            return;
     }
     now_ = now;
     handle(event);
@@ -65,7 +67,7 @@ void Replay::advance(Time until) {
             handle(DeadlineReached{});
             continue;
         }
-        JobEnded end = std::move(ends_.begin()->second);
+        Event end = std::move(ends_.begin()->second);
         ends_.erase(ends_.begin());
         handle(end);
     }
@@ -92,10 +94,23 @@ void Replay::carry_out(const Actions& actions) {
         const auto* run = free_ ? std::get_if<RunJob>(&action) : nullptr;
         const auto* adopted = free_ ? std::get_if<AdoptJob>(&action) : nullptr;
         if (!run && !adopted) continue;
+        if (run && run->daemon) {
+            // It is told to end, and does.
+            std::erase_if(ends_, [&](const auto& end) {
+                const auto* ended = std::get_if<JobEnded>(&end.second);
+                return ended && ended->job == run->daemon;
+            });
+            ends_.emplace(now_, JobEnded{.job = run->daemon, .signal = 15});
+            continue;
+        }
+        bool daemon = run && run->unit->service.kind == Service::Kind::Daemon && run->verb == Verb::Start;
+        if (daemon) ends_.emplace(now_, DaemonReady{run->job});
         Outcome outcome{{}, {.code = 0}};
         auto it = run ? outcomes_.find({run->unit->name, std::string(to_string(run->verb))})
                       : outcomes_.find({adopted->unit, "start"});
-        if (it != outcomes_.end() && !it->second.empty()) {
+        bool known = it != outcomes_.end() && !it->second.empty();
+        if (daemon && !known) continue;  // it stays
+        if (known) {
             outcome = std::move(it->second.front());
             it->second.pop_front();
         }

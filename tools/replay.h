@@ -59,7 +59,7 @@ class Replay {
     std::vector<std::string> lines_;
     std::deque<std::string> unasked_;
     Outcomes outcomes_;
-    std::multimap<Time, JobEnded> ends_;
+    std::multimap<Time, Event> ends_;  // of jobs, and that daemons are ready
     bool free_ = false;
 };
 

@@ -63,7 +63,10 @@ void Simulation::take_over(const TraceHead& head) {
         sysfs_[device.devpath] = std::move(device);
     }
     for (const Managed& m : c.planner.units)
-        if (m.job) running_.push_back({m.job, m.unit->name, m.state.actual == Actual::Stopping ? Verb::Stop : Verb::Start, ""});
+        if (JobId job = m.daemon ? m.daemon : m.job) {
+            bool stops = !m.daemon && m.state.actual == Actual::Stopping;
+            running_.push_back({job, m.unit->name, stops ? Verb::Stop : Verb::Start, ""});
+        }
     for (const auto& lane : c.planner.runs.lanes)
         if (lane.running) running_.push_back({lane.running, lane.unit, Verb::Run, ""});
 }
@@ -222,13 +225,27 @@ void Simulation::advance(Duration by) {
     now_ = end;
 }
 
+bool Simulation::daemon_ready(const std::string& unit) {
+    auto it = std::find_if(running_.begin(), running_.end(), [&](const Job& j) { return j.unit == unit; });
+    if (it == running_.end()) return false;
+    feed(DaemonReady{it->id});
+    return true;
+}
+
 bool Simulation::end_job(const std::string& unit, const JobEnded& how) {
+    std::vector<Event> end;
+    if (!end_job(unit, how, end)) return false;
+    feed(end.front());
+    return true;
+}
+
+bool Simulation::end_job(const std::string& unit, const JobEnded& how, std::vector<Event>& out) {
     auto it = std::find_if(running_.begin(), running_.end(), [&](const Job& j) { return j.unit == unit; });
     if (it == running_.end()) return false;
     JobEnded end = how;
     end.job = it->id;
     running_.erase(it);
-    feed(end);
+    out.emplace_back(end);
     return true;
 }
 
@@ -272,9 +289,18 @@ void Simulation::carry_out(const PlanAction& action) {
     if (const auto* record = std::get_if<Record>(&action)) {
         append_line(*record, journal_);
     } else if (const auto* run = std::get_if<RunJob>(&action)) {
-        append_line(SavedMark{run->job, 1, now_}, journal_);
         ++runs_[{run->unit->name, run->verb}];
-        if (jobs_end_at_once) pending_.emplace_back(JobEnded{.job = run->job, .code = 0});
+        // The stop of a daemon is a signal: it is over when the daemon is.
+        if (run->daemon) {
+            if (jobs_end_at_once) end_job(run->unit->name, JobEnded{.signal = 15}, pending_);
+            return;
+        }
+        append_line(SavedMark{run->job, 1, now_}, journal_);
+        bool daemon = run->unit->service.kind == Service::Kind::Daemon && run->verb == Verb::Start;
+        if (daemon) {
+            running_.push_back({run->job, run->unit->name, run->verb, run->block});
+            if (jobs_end_at_once) pending_.emplace_back(DaemonReady{run->job});
+        } else if (jobs_end_at_once) pending_.emplace_back(JobEnded{.job = run->job, .code = 0});
         else running_.push_back({run->job, run->unit->name, run->verb, run->block});
     } else if (const auto* adopt = std::get_if<AdoptJob>(&action)) {
         bool runs_on = std::any_of(running_.begin(), running_.end(),

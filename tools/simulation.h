@@ -59,6 +59,7 @@ class Simulation {
     void advance(Duration by);
     // Ends the unit's running jobs, oldest first or all; false when none runs.
     bool end_job(const std::string& unit, const JobEnded& how);
+    bool daemon_ready(const std::string& unit);  // the same for its word that it is ready
     void configure(std::shared_ptr<const Configuration> configuration);
 
     // From now on appends a trace of all that is fed to `text`, which must live as long: a test that fails
@@ -93,6 +94,7 @@ class Simulation {
     void handle(const Event& event);
     void carry_out(const PlanAction& action);
     void say(std::string text);
+    bool end_job(const std::string& unit, const JobEnded& how, std::vector<Event>& out);
     uint64_t inode_of(const TracedDevice& device, bool fresh);
     FoundDevice found(const TracedDevice& device);
     void answer(Time now);

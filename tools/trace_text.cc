@@ -235,12 +235,16 @@ class Player {
         bool numbered = w.size() == 3 && number_of(w[2]).has_value();
         int number = numbered ? static_cast<int>(number_of(w[2]).value_or(0)) : 0;
         JobEnded how;
-        if (w.size() == 2 && w[1] == "ok") how.code = 0;
+        bool ready = w.size() == 2 && w[1] == "ready";
+        if (ready && simulation_->daemon_ready(std::string(w[0]))) return std::nullopt;
+        if (ready || (w.size() == 2 && w[1] == "ok")) how.code = 0;
         else if (numbered && w[1] == "exit") how.code = number;
         else if (numbered && w[1] == "signal") how.signal = number;
+        else if (w.size() == 2 && w[1] == "runs-already") how = {.code = 0, .found_running = true};
+        else if (w.size() == 2 && w[1] == "runs-error") how = {.error = "the service runs already", .found_running = true};
         else if (w.size() != 2 || w[1] != "unseen")
-            return wrong(line, "expected \"job UNIT ok\", exit N, signal N or unseen");
-        if (!simulation_->end_job(std::string(w[0]), how))
+            return wrong(line, "expected \"job UNIT ok\", ready, exit N, signal N, runs-already, runs-error or unseen");
+        if (ready || !simulation_->end_job(std::string(w[0]), how))
             return wrong(line, "no job of " + quoted(printable(w[0])) + " runs now");
         return std::nullopt;
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "conditions/text.h"
 
@@ -12,7 +13,10 @@ namespace {
 using MaybeError = std::optional<Error>;
 
 // The keys that say what is started, in the order of the manual.
-constexpr std::array<std::string_view, 2> kServiceKeys{"init-script", "command"};
+constexpr std::array<std::string_view, 4> kServiceKeys{"init-script", "command", "daemon", "scripts"};
+constexpr std::array<std::string_view, 3> kIfRunning{"skip", "run", "error"};
+constexpr std::array<std::string_view, 3> kPolicies{"never", "on-failure", "always"};
+constexpr unsigned kMostTries = 1000;
 
 MaybeError read_init_script(const Node& n, Service& s) {
     s.kind = Service::Kind::InitScript;
@@ -30,17 +34,92 @@ MaybeError read_command(const Node& n, Service& s) {
                         "a program is never run through a shell: {start: [/usr/bin/program]}");
     Errors errors =
         read_fields(n, {{"start", [&](const Node& v) { return read_argv(v, s.start); }},
-                        {"stop", [&](const Node& v) { return read_argv(v, s.stop); }}}, "command");
+                        {"stop", [&](const Node& v) { return read_argv(v, s.stop); }},
+                        {"status", [&](const Node& v) { return read_argv(v, s.status); }}}, "command");
     if (!errors.empty()) return errors[0];
     if (s.start.empty()) return error_at(n, "command needs start: [/usr/bin/program]");
     return std::nullopt;
+}
+
+MaybeError read_scripts(const Node& n, Service& s) {
+    s.kind = Service::Kind::Scripts;
+    if (auto error = read_text(n, s.scripts)) return error;
+    while (s.scripts.size() > 1 && s.scripts.ends_with('/')) s.scripts.pop_back();
+    if (s.scripts.starts_with('/')) return std::nullopt;
+    return error_at(n, "expected an absolute path, found " + described(n), "scripts: /etc/dev.d");
+}
+
+MaybeError read_ready(const Node& n, bool& notifies) {
+    notifies = n.kind == Node::Kind::Scalar && n.text == "notify";
+    if (notifies || (n.kind == Node::Kind::Scalar && n.text == "start")) return std::nullopt;
+    return error_at(n, "expected start or notify, found " + described(n),
+                    "notify waits until the daemon says READY=1 (sd_notify)");
+}
+
+MaybeError read_policy(const Node& n, Restart::Policy& out) {
+    for (size_t i = 0; i < kPolicies.size(); ++i)
+        if (n.kind == Node::Kind::Scalar && n.text == kPolicies[i]) {
+            out = static_cast<Restart::Policy>(i);
+            return std::nullopt;
+        }
+    return error_at(n, "expected never, on-failure or always, found " + described(n),
+                    "or {policy: on-failure, delay: 1s, limit: 5}");
+}
+
+MaybeError read_limit(const Node& n, unsigned& out) {
+    const char* end = n.text.data() + n.text.size();
+    auto [stopped, error] = std::from_chars(n.text.data(), end, out);
+    if (n.kind == Node::Kind::Scalar && error == std::errc() && stopped == end && out >= 1 && out <= kMostTries)
+        return std::nullopt;
+    return error_at(n, "expected a number from 1 to 1000, found " + described(n), "how often in a row");
+}
+
+void check_kinds(const Node& document, const Unit& u, Errors& errors) {
+    const bool daemon = document.find("daemon");
+    auto refuse = [&](const char* key, const char* why, const char* hint = "") {
+        if (const Node* where = document.find(key)) errors.push_back(error_at(*where, why, hint));
+    };
+    if (daemon) {
+        refuse("each-event", "a daemon stays, and an each-event unit runs something that ends",
+               "command: {start: [/path]} is run for each event");
+        refuse("if-running", "a daemon is devmux's own child, of which there is one: nobody is asked");
+        if (u.task) refuse("task", "a daemon stays, and a task ends", "a program that ends is a command");
+    } else {
+        refuse("ready", "\"ready\" needs \"daemon\"");
+        if (u.restart.policy == Restart::Policy::Always)
+            refuse("restart", "\"always\" needs \"daemon\": of nothing else it is known when it ends", "on-failure");
+    }
+    if (document.find("scripts") && !document.find("each-event"))
+        refuse("scripts", "\"scripts\" needs \"each-event\": such scripts are run once for each event of a device",
+               "each-event: device");
+    if (document.find("init-script")) refuse("user", "an init script is root's, and chooses its users itself");
+    if (!daemon && document.find("each-event"))
+        refuse("restart", "an each-event unit runs once for each event, whatever becomes of it");
+}
+
+// What leaves nothing running is never asked whether it runs.
+void check_if_running(const Node& document, const Unit& u, Errors& errors) {
+    bool leaves_nothing = u.task || document.find("each-event");
+    if (!leaves_nothing) return;
+    const std::string why = document.find("each-event") ? "an each-event unit leaves nothing running"
+                                                        : "a task leaves nothing running";
+    if (const Node* key = document.find("if-running")) errors.push_back(error_at(*key, why));
+    const Node* command = document.find("command");
+    const Node* status = command && command->kind == Node::Kind::Map ? command->find("status") : nullptr;
+    if (status) errors.push_back(error_at(*status, why + ": it is not asked", "leave out status, or give it stop: [ … ]"));
 }
 
 }  // namespace
 
 std::vector<Field> service_fields(Service& s) {
     return {{"init-script", [&s](const Node& n) { return read_init_script(n, s); }},
-            {"command", [&s](const Node& n) { return read_command(n, s); }}};
+            {"command", [&s](const Node& n) { return read_command(n, s); }},
+            {"daemon", [&s](const Node& n) {
+                 s.kind = Service::Kind::Daemon;
+                 return read_argv(n, s.start);
+             }},
+            {"scripts", [&s](const Node& n) { return read_scripts(n, s); }},
+            {"ready", [&s](const Node& n) { return read_ready(n, s.notifies); }}};
 }
 
 void check_service(const Node& document, Unit& u, Errors& errors) {
@@ -56,7 +135,7 @@ void check_service(const Node& document, Unit& u, Errors& errors) {
     }
     if (first.empty())
         errors.push_back(error_at(document, "the unit starts nothing",
-                                  "it needs init-script: NAME or command: {start: [/path]}"));
+                                  "it needs init-script: NAME, command: {start: [/path]}, daemon: [/path] or scripts: /folder"));
     bool one_shot = has("command") && u.service.stop.empty();
     if (one_shot && has("task") && !u.task)
         errors.push_back(error_at(at("task"), "a command without stop leaves nothing that could be "
@@ -67,7 +146,43 @@ void check_service(const Node& document, Unit& u, Errors& errors) {
         errors.push_back(error_at(at("command"), std::string(has("while") ? "\"while\"" : "\"stop-when\"") +
                                   " stops the command, which says not how", "give it stop: [ … ]"));
     if (one_shot) u.task = true;
+    check_if_running(document, u, errors);
+    check_kinds(document, u, errors);
 }
+
+std::optional<Error> read_restart(const Node& node, Restart& out) {
+    if (node.kind != Node::Kind::Map) return read_policy(node, out.policy);
+    Errors errors = read_fields(node, {{"policy", [&](const Node& n) { return read_policy(n, out.policy); }},
+                                       {"delay", [&](const Node& n) { return read_duration(n, out.delay); }},
+                                       {"limit", [&](const Node& n) { return read_limit(n, out.limit); }}}, "restart");
+    if (!errors.empty()) return errors[0];
+    if (!node.find("policy")) return error_at(node, "restart needs policy: on-failure, always or never");
+    return std::nullopt;
+}
+
+std::optional<Error> read_if_running(const Node& node, IfRunning& out) {
+    for (size_t i = 0; i < kIfRunning.size(); ++i)
+        if (node.kind == Node::Kind::Scalar && node.text == kIfRunning[i]) {
+            out = static_cast<IfRunning>(i);
+            return std::nullopt;
+        }
+    return error_at(node, "expected skip, run or error, found " + described(node),
+                    "what is done when the service is found running at its start");
+}
+
+std::optional<Error> read_user(const Node& node, std::string& out) {
+    if (auto error = read_text(node, out)) return error;
+    bool good = !out.empty() && out.size() <= 32 && out[0] != '-' &&
+                std::all_of(out.begin(), out.end(), [](char c) {
+                    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                           c == '_' || c == '-' || c == '.';
+                });
+    if (good) return std::nullopt;
+    return error_at(node, "expected the name of a user, found " + described(node), "a name as in /etc/passwd");
+}
+
+std::string_view to_string(Restart::Policy policy) { return kPolicies[static_cast<size_t>(policy)]; }
+std::string_view to_string(IfRunning what) { return kIfRunning[static_cast<size_t>(what)]; }
 
 bool is_script_name(std::string_view name) {
     return !name.empty() && name.size() <= 64 && name[0] != '.' &&
@@ -79,7 +194,8 @@ bool is_script_name(std::string_view name) {
 
 std::string describe(const Service& service) {
     if (service.kind == Service::Kind::InitScript) return "init-script " + service.init_script;
-    std::string out = "command";
+    if (service.kind == Service::Kind::Scripts) return "scripts " + printable(service.scripts);
+    std::string out = service.kind == Service::Kind::Daemon ? "daemon" : "command";
     for (const std::string& word : service.start) out += " " + printable(word);
     return out;
 }

@@ -41,6 +41,9 @@ struct Unit {
     UnitLinks links;
     bool task = false;
     std::shared_ptr<const TimeLimits> limits;  // of its jobs; null: as usual
+    IfRunning if_running = IfRunning::Skip;
+    Restart restart;
+    std::string user;                      // who runs it; empty: the daemon's
     std::vector<std::string> environment;  // "NAME=value"
     Errors warnings;                       // what `check` says beyond errors
 };

@@ -78,8 +78,11 @@ class Reader {
             {"actions", [&](const Node& n) { return read_actions(n, each.actions); }},
             {"synthetic", [&](const Node& n) { return read_bool(n, each.synthetic); }},
             {"task", [&](const Node& n) { return read_bool(n, u.task); }},
-            {"environment", [&](const Node& n) { return read_environment(n, u.environment); }},
-            {"timeout", [&](const Node& n) { return read_limits(n); }}};
+            {"timeout", [&](const Node& n) { return read_limits(n); }},
+            {"if-running", [&](const Node& n) { return read_if_running(n, u.if_running); }},
+            {"user", [&](const Node& n) { return read_user(n, u.user); }},
+            {"restart", [&](const Node& n) { return read_restart(n, u.restart); }},
+            {"environment", [&](const Node& n) { return read_environment(n, u.environment); }}};
         for (Field& field : service_fields(u.service)) fields.push_back(std::move(field));
         for (Field& field : link_fields(u.links)) fields.push_back(std::move(field));
         Errors errors = read_fields(document_, fields, "a unit");
@@ -213,6 +216,7 @@ bool same_text(const Unit& a, const Unit& b) {
            a.condition_kind == b.condition_kind && a.condition_text == b.condition_text &&
            a.stop_when_text == b.stop_when_text && a.linger == b.linger && events(a) == events(b) &&
            actions(a) == actions(b) && a.service == b.service && a.links == b.links && a.task == b.task &&
+           a.if_running == b.if_running && a.restart == b.restart && a.user == b.user &&
            a.environment == b.environment && limits(a) == limits(b);
 }
 

@@ -29,6 +29,7 @@ struct RunJob {
     std::string reason;  // DEVMUX_REASON, and the log
     std::string action;  // ACTION of the device: "add" at a start, "remove" at a stop; or empty
     std::string block;   // the device's variables ("KEY=VALUE\0…"); empty where no device decided
+    JobId daemon = 0;    // of a stop: it ends this job, the daemon, and has no program of its own
 };
 
 // A job of a former engine that was still running when it went: watch it to its end.
@@ -39,12 +40,19 @@ struct AdoptJob {
     Time marked_at{};  // CLOCK_BOOTTIME when it was about to exec
 };
 
+// The start of a daemon is over: it runs, or has said that it is ready. Its job goes on, and its end is
+// told by JobEnded.
+struct DaemonReady {
+    JobId job = 0;
+};
+
 // How a job ended. Neither code nor signal: it ended unseen, or never came to run.
 struct JobEnded {
     JobId job = 0;
     std::optional<int> code;
     std::optional<int> signal;
     std::string error;  // why it could not be started ("/etc/init.d/gdm3: not found"); or empty
+    bool found_running = false;  // nothing was started: the service ran already
 
     bool ok() const { return code == 0 && error.empty(); }
     bool unseen() const { return !code && !signal && error.empty(); }

@@ -19,6 +19,7 @@ struct Managed {
 
     UnitState state;
     JobId job = 0;            // of the transition under way
+    JobId daemon = 0;         // the process that is the service, once it was ready
     Asker asker = Asker::Nobody;
     Owed owed = Owed::Nothing;
     bool overdue = false;     // its job takes longer than it may (job_limits.h)
@@ -44,6 +45,8 @@ struct Managed {
     bool dirty = false;       // in the planner's queue
     FlappingPointer flapping;  // from the first start on
     Time held_until = kNever;  // of a start that is held back
+    unsigned tries = 0;        // restarts in a row
+    Time retry_at = kNever;    // of the next
 
     // The graph (planner_graph.cc).
     bool pending = false;     // it stands in line to be begun, or to be told what it waits for
@@ -56,7 +59,8 @@ struct Managed {
     // It runs, and should not.
     bool is_leaving() const { return state.actual == Actual::Active && (state.wanted == Wanted::Down || yields); }
     UnitKind kind() const {
-        return {.task = unit->task, .holds = unit->condition_kind == ConditionKind::While};
+        return {.task = unit->task, .holds = unit->condition_kind == ConditionKind::While,
+                .starts_again = unit->if_running == IfRunning::Run};
     }
     SavedUnit saved() const {
         return {.unit = unit->name, .verdict = verdict, .stop_verdict = stop_verdict,

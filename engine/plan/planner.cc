@@ -185,9 +185,11 @@ void Planner::drain(Time now, Actions& actions) {
 void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
     Managed& m = units_[index];
     if (m.orphaned || m.unit->condition_kind == ConditionKind::None) {
+        if (m.retry_at <= now) retry_if_due(index, Truth::True, now, actions);
         bool held = m.is_held_back() && m.held_until > now;
-        if (m.is_held_back() && !held) pend(index);
-        return set_deadline(index, held ? m.held_until : kNever);
+        bool paused = m.retry_at != kNever;
+        if (m.is_held_back() && !held && !paused) pend(index);
+        return set_deadline(index, paused ? m.retry_at : held ? m.held_until : kNever);
     }
     SavedUnit before = m.saved();
     Memory memory_before = m.memory;
@@ -210,10 +212,12 @@ void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
     bool edge = v.truth == Truth::True && m.verdict != Truth::True;
     if (v.truth == Truth::False && m.verdict == Truth::True) note_loss(m, now);
     if (v.truth != Truth::Unknown) m.verdict = v.truth;
-    if (m.is_held_back() && m.job == 0 && !stop_edge) reconsider_held_back(index, v.truth, now, actions);
+    if (m.retry_at != kNever && !stop_edge) retry_if_due(index, v.truth, now, actions);
+    else if (m.is_held_back() && m.job == 0 && !stop_edge) reconsider_held_back(index, v.truth, now, actions);
     bool lost = lost_for_good(m, v.truth, now);
     Time held_until = m.is_held_back() && m.held_until > now ? m.held_until : kNever;
-    set_deadline(index, std::min({ask_again, m.loss_due, held_until}));
+    Time retry_at = m.retry_at > now ? m.retry_at : kNever;
+    set_deadline(index, std::min({ask_again, m.loss_due, held_until, retry_at}));
 
     // An explicit stop wins, and asks for a fresh false -> true after it.
     if (stop_edge) {

@@ -37,13 +37,11 @@ class Planner {
     void use(std::shared_ptr<const Configuration> configuration, Time now, Actions& actions,
              const SavedState* saved = nullptr);
 
-    // Devices changed; `event` is the one that did it, where there is one. `repeated`: the kernel's copy of it
-    // was taken in before.
+    // `event` is the one that did it, where there is one; `repeated`: the kernel's copy was taken in before.
     void devices_changed(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated,
                          Time now, Actions& actions);
     void fact_changed(const FactKey& fact, Time now, Actions& actions);
-    // Between a walk and the events that waited meanwhile nothing is evaluated: the picture is of no
-    // moment that ever was.
+    // Between a walk and the events that waited meanwhile: a picture of no moment that ever was is not evaluated.
     void hold() { held_ = true; }
     void caught_up(Time now, Actions& actions);
     // Every condition is asked anew, at the next evaluation; go_on() makes one.
@@ -55,8 +53,8 @@ class Planner {
     void job_ended(const JobEnded& end, Time now, Actions& actions);
     // A job of the unit has run longer than it may; or none does so any more.
     void set_overdue(std::string_view unit, bool overdue, Time now, Actions& actions);
-    // Events that wait for udev's word on them: since when the first does, of which devices some do
-    // since `then`, and that it will not come ("": of no device).
+    void daemon_ready(JobId job, Time now, Actions& actions);
+    // Events that wait for udev's word: since when, of which devices since `then`, and that it will not come.
     std::optional<Time> event_waits_since() const;
     std::vector<std::string> events_waiting_since(Time then) const;
     void give_up_udev(std::string_view devpath, Time now, Actions& actions);
@@ -71,7 +69,7 @@ class Planner {
     std::optional<UnitIndex> find(std::string_view name) const;
     const Configuration& configuration() const { return *configuration_; }
     const EventRuns& event_runs() const { return runs_; }
-    // Why its start, or its next run, is held back, and how long still; empty: it is not.
+    // Why its start, or its next run, is held back or waits for another try, and how long still; empty: it is not.
     std::string held_back(const Managed& m, Time now) const;
     // Which unit its start or stop waits for, and what that one waits for; empty: for none.
     std::string waiting_text(UnitIndex unit, Time now) const;
@@ -118,8 +116,6 @@ class Planner {
     void fall_in(UnitIndex unit);
     void note_move(UnitIndex unit, const UnitState& before);
     void lose(UnitIndex unit);
-    // Of an event that only comes when the unit's turn has come.
-    static bool is_next(UnitEvent event) { return event == UnitEvent::Begin || event == UnitEvent::Yield; }
     void pend_neighbours(UnitIndex unit);
     void ask_for_needs(UnitIndex unit, bool afresh);
     void begin_or_wait(UnitIndex unit, Time now, Actions& actions);
@@ -135,6 +131,11 @@ class Planner {
     void note_loss(Managed& m, Time now);
     void let_go(UnitIndex unit, Time now, Actions& actions);
     void reconsider_held_back(UnitIndex unit, Truth truth, Time now, Actions& actions);
+    // planner_daemons.cc: daemons that end, and starts that are tried again
+    void daemon_ended(UnitIndex unit, const JobEnded& end, Time now, Actions& actions);
+    bool pauses(Managed& m, bool well, Time now, Actions& actions);
+    void retry_if_due(UnitIndex unit, Truth truth, Time now, Actions& actions);
+    bool restore_daemon(UnitIndex unit, const SavedUnit& saved, const SavedState& state, Time now, Actions& actions);
     // planner_events.cc: each-event units
     struct DeviceRun {
         std::string action, block;

@@ -31,6 +31,7 @@ void Planner::restore(std::shared_ptr<const Configuration> configuration, const 
         Managed& m = units_[i];
         by_name_[m.unit->name] = i;
         if (m.job) jobs_[m.job] = i;
+        if (m.daemon) jobs_[m.daemon] = i;
         if (!m.orphaned) watch(i);
         if (m.deadline != kNever) deadlines_.insert({m.deadline, i});
         m.dirty = m.pending = false;

@@ -49,6 +49,10 @@ bool Planner::may_start(Managed& m, Time now, Actions& actions) {
 
 std::string Planner::held_back(const Managed& m, Time now) const {
     if (m.unit->each_event) return runs_.held_back(m.unit->name, now);
+    if (m.retry_at != kNever)
+        return m.last_end + (m.retry_at > now ? "; it is started again in " + roughly(m.retry_at - now)
+                                              : "; it is started again once its condition is known") +
+               " (" + std::to_string(m.tries) + " of " + std::to_string(m.unit->restart.limit) + " times in a row)";
     if (!m.is_held_back() || !m.flapping || m.held_until == kNever) return "";
     return "held back for another " + roughly(std::max(m.held_until - now, Duration{})) +
            (m.flapping->echo.braked() ? ": its own program seems to make its condition come and go"

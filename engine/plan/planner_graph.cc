@@ -62,14 +62,16 @@ void Planner::note_move(UnitIndex unit, const UnitState& before) {
     const UnitNode& node = graph_.of(unit);
     bool well = is_done(m) || is_up(m);
     bool start_ended = (was_starting && (well || m.state.actual == Actual::Failed)) ||
-                       (before.actual == Actual::Waiting && m.state.actual == Actual::Failed);
+                       (before.actual == Actual::Waiting && m.state.actual == Actual::Failed) ||
+                       (before.actual == Actual::Active && m.state.actual == Actual::Failed);  // a daemon died
     if (start_ended && !(well ? node.then : node.on_failure).empty()) {
         m.owed = well ? Owed::Then : Owed::OnFailure;
         owing_.push_back(unit);
     }
     // Afresh: what failed for those who asked before is tried again.
     bool asked = m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting &&
-                 before.actual != Actual::Stopping && before != m.state;
+                 before.actual != Actual::Stopping && before != m.state && m.retry_at == kNever;
+    if (m.retry_at != kNever) m.on_its_way = false;  // who is ordered after it does not wait for a pause
     if (asked) ask_for_needs(unit, true);
     if (m.state.actual == Actual::Active && was_starting &&
         std::any_of(node.required.begin(), node.required.end(), [&](const Need& need) { return !stands(need); })) {
@@ -180,7 +182,8 @@ void Planner::begin_or_wait(UnitIndex index, Time now, Actions& actions) {
     bool start = m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting;
     if (start) {
         // Held back for itself: who is ordered after it does not wait for that.
-        if (m.held_until != kNever && m.held_until > now) return wait_for(index, {.kind = Gate::Kind::Itself}, now, actions);
+        bool held = m.retry_at != kNever || (m.held_until != kNever && m.held_until > now);
+        if (held) return wait_for(index, {.kind = Gate::Kind::Itself}, now, actions);
         size_t asked = asks_.size();
         ask_for_needs(index, false);
         if (asks_.size() != asked) {  // they are asked first, then it stands in line again

@@ -56,9 +56,12 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     auto take_in = [&](Managed m) {
         auto index = static_cast<UnitIndex>(units_.size());
         if (m.job) jobs_[m.job] = index;
+        if (m.daemon) jobs_[m.daemon] = index;
         bool by_condition = m.asker == Asker::Condition;
-        if (m.is_held_back() && by_condition && m.unit->condition_kind == ConditionKind::None)
+        if (m.is_held_back() && by_condition && m.unit->condition_kind == ConditionKind::None) {
             m.state.wanted = Wanted::Down;
+            m.retry_at = kNever;
+        }
         m.dirty = m.pending = false;
         m.deadline = kNever;
         by_name_[m.unit->name] = index;
@@ -169,6 +172,7 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
     absent_.latches = saved.latches;
     absent_.marks = saved.marks;
     absent_.ended = saved.ended;
+    absent_.daemons = saved.daemons;
     line_up();
 }
 
@@ -192,6 +196,7 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
         m.state.wanted = Wanted::Down;
         m.verdict = Truth::False;
     }
+    if (restore_daemon(index, saved, state, now, actions)) return;
     bool under_way = saved.actual == Actual::Starting || saved.actual == Actual::Stopping;
     if (!under_way) return;
     if (auto mark = state.marks.find(saved.job); mark != state.marks.end() && !state.ended.contains(saved.job)) {

@@ -54,12 +54,14 @@ void Planner::note_asker(Managed& m, UnitEvent event, bool moves) {
 // may have to come before it.
 bool Planner::may_begin(UnitIndex index, UnitEvent event, Time now, Actions& actions) {
     Managed& m = units_[index];
+    // One that runs and is to be started again (if-running) has all that it needs.
+    if (m.state.actual == Actual::Active) return may_start(m, now, actions);
     bool has_slot = starting_ < parallel_ || m.state.actual == Actual::Starting;  // its own goes on
     if (event != UnitEvent::Begin && (graph_.has(index) || !has_slot)) {
         fall_in(index);
         return false;
     }
-    if (m.asker == Asker::Hand || may_start(m, now, actions)) return true;
+    if (m.asker == Asker::Hand || event == UnitEvent::Retry || may_start(m, now, actions)) return true;
     // Who is ordered after it does not wait for that.
     if (std::exchange(m.on_its_way, false)) pend_neighbours(index);
     mark(index);
@@ -73,11 +75,14 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
     Transition t = next(before, event, m.kind());
     note_asker(m, event, t.state != before);
     Actions holds;
+    bool start_asked = t.step == Step::Start;
     if (t.step == Step::Start && !may_begin(index, event, now, holds)) {
-        t.state.actual = Actual::Waiting;
+        // One that runs, and was to be started again (if-running), just runs on.
+        t.state.actual = before.actual == Actual::Active ? Actual::Active : Actual::Waiting;
         t.state.again = false;
         t.step = Step::None;
-        m.start_block = start_variables(m);  // the device that it will be started for
+        // The device that it will be started for: of another try, the same.
+        if (event != UnitEvent::Retry) m.start_block = start_variables(m);
     } else if (t.step == Step::Stop && graph_.has(index) && !is_next(event)) {
         t.state.actual = Actual::Active;
         t.step = Step::None;
@@ -86,12 +91,16 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
         fall_in(index);
     }
     m.state = t.state;
+    if (m.state.wanted == Wanted::Down || start_asked) m.retry_at = kNever;
+    if (!is_next(event) && !is_end(event) && event != UnitEvent::Retry) m.tries = 0;  // somebody asks anew
     if (m.state.actual != before.actual) m.since = now;
+    bool asked_again = event == UnitEvent::Edge && before.wanted == Wanted::Up && before.actual == Actual::Active;
+    if (asked_again && m.unit->if_running == IfRunning::Error)
+        actions.push_back(Report{Report::Level::Error, m.unit->name,
+                                 "is asked for again and runs already (if-running: error)"});
     // What is decided while a job runs is why the next one will.
     if (m.state.wanted != before.wanted) m.reason = reason;
-    if (m.state.wanted == Wanted::Up && !is_next(event) && event != UnitEvent::JobDone &&
-        event != UnitEvent::JobFailed)
-        m.up_reason = reason;
+    if (m.state.wanted == Wanted::Up && !is_next(event) && !is_end(event)) m.up_reason = reason;
     std::string text = move_text(before, m.state, reason, m.last_end);
     // A job that ended and the next one that begins are two moves in one transition.
     bool restarted = before.actual == Actual::Starting && t.step == Step::Start;
@@ -103,6 +112,7 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
     std::move(holds.begin(), holds.end(), std::back_inserter(actions));
     bool held_back = before.wanted == Wanted::Up && before.actual == Actual::Waiting;
     note_move(index, before);
+    if (event == UnitEvent::FoundRunning) m.owed = Owed::Nothing;  // neither begun nor failed
     if (t.step != Step::None) run(index, t.step, reason, held_back, now, actions);
     else if (m.state != before || m.job != 0) actions.push_back(Record{m.saved()});
     if (m.state == before && t.step == Step::None) return;
@@ -139,7 +149,7 @@ void Planner::run(UnitIndex index, Step step, const std::string& reason, bool wa
     std::string action = block.empty() ? "" : start ? "add" : "remove";
     actions.push_back(Record{m.saved()});
     actions.push_back(RunJob{m.job, m.unit, start ? Verb::Start : Verb::Stop, reason, std::move(action),
-                             std::move(block)});
+                             std::move(block), start ? 0 : m.daemon});
 }
 
 // The device whose leaf became true last: the one that this call is about, where the condition looks
@@ -169,15 +179,31 @@ void Planner::job_ended(const JobEnded& end, Time now, Actions& actions) {
     UnitIndex index = it->second;
     jobs_.erase(it);
     Managed& m = units_[index];
+    if (m.daemon == end.job) return daemon_ended(index, end, now, actions);
     if (m.job != end.job) return;
     m.job = 0;
     m.last_end = describe(end);
     if (m.flapping) m.flapping->echo.ended(now);
     // An end that nobody saw counts as a good one: nothing is run twice on a guess.
     bool well = end.ok() || end.unseen();
+    bool starting = m.state.actual == Actual::Starting;
+    // A daemon's start is over when it is ready, and it never was.
+    if (starting && m.unit->service.kind == Service::Kind::Daemon && std::exchange(well, false) && end.error.empty())
+        m.last_end += " before it was ready";
+    if (well && end.found_running)
+        actions.push_back(Report{Report::Level::Info, m.unit->name, "runs already: counts as started"});
     if (!well && m.state.actual == Actual::Stopping)
         actions.push_back(Report{Report::Level::Warning, m.unit->name, "the stop " + m.last_end});
-    apply(index, well ? UnitEvent::JobDone : UnitEvent::JobFailed, m.reason, now, actions);
+    if (starting && !well && !end.found_running && !m.state.again && pauses(m, false, now, actions)) {
+        apply(index, UnitEvent::Pause, m.reason, now, actions);
+        mark(index);
+        return drain(now, actions);
+    }
+    if (well && starting) m.tries = 0;
+    bool stopped = well && m.state.actual == Actual::Stopping && std::exchange(m.daemon, 0) != 0;
+    UnitEvent failed = end.found_running ? UnitEvent::FoundRunning : UnitEvent::JobFailed;
+    apply(index, well ? UnitEvent::JobDone : failed, m.reason, now, actions);
+    if (stopped) actions.push_back(Record{SavedDaemon{m.unit->name, 0}});
     if (m.orphaned && m.job == 0 && m.state.actual != Actual::Active)
         actions.push_back(Report{Report::Level::Info, m.unit->name, "its file is gone: the next reload forgets it"});
     drain(now, actions);
@@ -200,7 +226,8 @@ void Planner::by_hand(UnitIndex index, UnitEvent event, Time now, Actions& actio
     Managed& m = units_[index];
     if (event == UnitEvent::Reset && m.unit->condition_kind == ConditionKind::While && !m.orphaned) {
         // A `while` is about now: given back to its condition, it follows it at once.
-        if (m.verdict == Truth::True && m.now == Truth::True && m.stop_verdict != Truth::True)
+        if (m.verdict == Truth::True && m.now == Truth::True && m.stop_verdict != Truth::True &&
+            m.state.actual != Actual::Active)
             apply(index, UnitEvent::Edge, m.unit->condition_text, now, actions);
         mark(index);
     }

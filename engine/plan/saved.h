@@ -60,10 +60,17 @@ struct SavedEnd {
     JobId job = 0;
 };
 
+// This unit's daemon is the process of this job, which runs on after its start; 0: it has none. Before the
+// record of the unit that calls it active, and behind the one that does so no more.
+struct SavedDaemon {
+    std::string unit;
+    JobId job = 0;
+};
+
 // "settled" was reached; it holds for the rest of the boot.
 struct SavedSettled {};
 
-using Record = std::variant<SavedUnit, SavedLatch, SavedRun, SavedMark, SavedEnd, SavedSettled>;
+using Record = std::variant<SavedUnit, SavedLatch, SavedRun, SavedMark, SavedEnd, SavedSettled, SavedDaemon>;
 
 // All of it, as a restarted engine finds it.
 struct SavedState {
@@ -72,6 +79,7 @@ struct SavedState {
     std::vector<SavedRun> runs;       // of devices that may still be there
     std::map<JobId, SavedMark> marks;  // of jobs that a unit or a run names; `ended` as well
     std::map<JobId, bool> ended;
+    std::map<std::string, JobId> daemons;  // by unit
     JobId last_job = 0;
     bool settled = false;
 };

@@ -69,6 +69,10 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
         case UnitEvent::Edge:
             if (s.hold == Hold::Down) return {s, Step::None};
             s.hold = Hold::None;
+            if (kind.starts_again && s.wanted == Wanted::Up && s.actual == Actual::Active) {
+                s.actual = Actual::Starting;
+                return {s, Step::Start};
+            }
             return wanted_up(s, kind.task);
         case UnitEvent::Loss:
             return s.hold == Hold::Up ? Transition{s, Step::None} : wanted_down(s);
@@ -103,6 +107,21 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
             return {s, Step::None};
         case UnitEvent::JobDone: return job_ended(s, true, kind);
         case UnitEvent::JobFailed: return job_ended(s, false, kind);
+        case UnitEvent::FoundRunning: return job_ended(s, false, kind);
+        case UnitEvent::Died:
+        case UnitEvent::Finished:
+            if (s.actual != Actual::Active) return {s, Step::None};
+            // It was to stop anyway, and waited for others to stop first.
+            s.actual = s.wanted == Wanted::Down      ? Actual::Waiting
+                       : event == UnitEvent::Died ? Actual::Failed
+                                                  : Actual::Done;
+            return {s, Step::None};
+        case UnitEvent::Pause:
+            if (s.actual == Actual::Starting || s.actual == Actual::Active) s.actual = Actual::Waiting;
+            s.again = false;
+            return {s, Step::None};
+        case UnitEvent::Retry:
+            return s.wanted == Wanted::Up && s.actual == Actual::Waiting ? reconciled(s) : Transition{s, Step::None};
     }
     return {s, Step::None};
 }

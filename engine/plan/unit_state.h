@@ -4,8 +4,8 @@
 //
 //   wanted  actual     what it means                               next step
 //   Down    Waiting    nothing runs, nothing should                -
-//   Up      Waiting    an edge came                                start it, when nothing holds it back:
-//                                                                  flapping.h, planner_graph.cc
+//   Up      Waiting    an edge came; or it failed, and is tried    start it, when nothing holds it back:
+//                      again after a pause                         flapping.h, planner_graph.cc, restart
 //   Up      Starting   the start job runs                          wait for its end
 //   Down    Starting   lost while starting: starts are never       wait, then stop
 //                      interrupted because of the condition
@@ -15,7 +15,8 @@
 //   Up      Stopping   wanted again while the stop job runs; or    wait, then start
 //                      what it requires stops
 //   Down    Stopping   the stop job runs                           wait for its end
-//   Up      Done       a task that ran to its end                  -
+//   Up      Done       a task that ran to its end, or a daemon     -
+//                      that ended well
 //   Down    Done       the same, and its condition was left        -
 //   Up      Failed     the last start or stop failed, or what it   -   (a new edge tries again)
 //                      requires did; it rests
@@ -56,7 +57,21 @@ enum class UnitEvent : unsigned char {
     Begin,        // nothing holds it back any more: what is wanted may be begun
     Yield,        // what it requires stops, or has stopped: it stops, and stays wanted
     Doomed,       // what it requires failed while it waited
+    FoundRunning,  // the start found the service running, and that is an error (if-running)
+    Died,         // the daemon ended, and was to stay
+    Finished,     // it ended by itself and well
+    Pause,        // a start failed, or the daemon ended, and it will be tried again (restart)
+    Retry,        // now
 };
+
+// Whether it only comes when the unit's turn has come.
+constexpr bool is_next(UnitEvent event) { return event == UnitEvent::Begin || event == UnitEvent::Yield; }
+
+// Whether it tells how something ended, and not what is wanted.
+constexpr bool is_end(UnitEvent event) {
+    return event == UnitEvent::JobDone || event == UnitEvent::JobFailed ||
+           (event >= UnitEvent::FoundRunning && event <= UnitEvent::Pause);
+}
 
 enum class Step : unsigned char { None, Start, Stop };
 
@@ -69,6 +84,7 @@ struct Transition {
 struct UnitKind {
     bool task = false;      // leaves nothing running: Done when it ends, each edge runs it again
     bool holds = false;     // `while`: going true again ends a hold up
+    bool starts_again = false;  // if-running: run: an edge on what is active starts it once more
 };
 
 // The one function that changes a unit's state. Total: every pair has an answer.

@@ -45,6 +45,7 @@ void fields(Managed& m, F&& f) {
     f("on_its_way", m.on_its_way);
     f("waits_for", m.waits_for);
     f("up_reason", m.up_reason);
+    f("daemon", m.daemon);
     f("since", m.since);
     f("starts", m.starts);
     f("reason", m.reason);
@@ -59,6 +60,8 @@ void fields(Managed& m, F&& f) {
     f("loss_left", m.loss_left);
     f("deadline", m.deadline, kNever);
     f("held_until", m.held_until, kNever);
+    f("tries", m.tries);
+    f("retry_at", m.retry_at, kNever);
     bool flapping = m.flapping != nullptr;
     f("flapping", flapping);
     if (flapping && !m.flapping) m.flapping = std::make_unique<Flapping>();

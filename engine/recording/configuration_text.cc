@@ -100,10 +100,19 @@ std::string unit_file_text(const Unit& unit) {
     }
     const Service& s = unit.service;
     if (s.kind == Service::Kind::InitScript) lines.text("init-script", s.init_script);
-    else lines.put("command", "{start: " + yaml(s.start) + (s.stop.empty() ? "" : ", stop: " + yaml(s.stop)) + "}");
+    else if (s.kind == Service::Kind::Scripts) lines.text("scripts", s.scripts);
+    else if (s.kind == Service::Kind::Daemon) lines.list("daemon", s.start);
+    else lines.put("command", "{start: " + yaml(s.start) + (s.stop.empty() ? "" : ", stop: " + yaml(s.stop)) +
+                                  (s.status.empty() ? "" : ", status: " + yaml(s.status)) + "}");
     for (const LinkKey& key : link_keys()) lines.list(key.key, unit.links.*key.list);
     if (unit.task) lines.put("task", "true");
     if (unit.limits) lines.put("timeout", time_limits_text(*unit.limits));
+    lines.text("user", unit.user);
+    if (s.notifies) lines.put("ready", "notify");
+    if (unit.restart != Restart{})
+        lines.put("restart", "{policy: " + std::string(to_string(unit.restart.policy)) + ", delay: " +
+                                 to_string(unit.restart.delay) + ", limit: " + std::to_string(unit.restart.limit) + "}");
+    if (unit.if_running != IfRunning::Skip) lines.put("if-running", std::string(to_string(unit.if_running)));
     std::string environment;
     for (const std::string& variable : unit.environment) {
         size_t equals = variable.find('=');

@@ -109,6 +109,7 @@ struct Writer {
         if (end.code) append_detail("exit", std::to_string(*end.code), out);
         if (end.signal) append_detail("signal", std::to_string(*end.signal), out);
         if (!end.error.empty()) append_detail("error", end.error, out);
+        if (end.found_running) append_detail("found", "running", out);
         if (!whose.empty()) append_detail("took", seconds_text(took), out);
     }
     void operator()(const JobSeen& seen) const {
@@ -122,6 +123,7 @@ struct Writer {
         if (!s.sent.empty()) append_detail("sent", s.sent, out);
         if (!s.spared.empty()) append_detail("spared", s.spared, out);
     }
+    void operator()(const DaemonReady& ready) const { out += "daemon-ready " + std::to_string(ready.job) + "\n"; }
     void operator()(const DeadlineReached&) const { out += "deadline\n"; }
     void operator()(const HandRequest& hand) const {
         const char* word = hand.event == UnitEvent::HandStart ? "start "
@@ -250,6 +252,10 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
         auto truth = w.size() == 2 ? truth_of_answer(w[1]) : std::nullopt;
         if (!path || !truth) return expected("\"file PATH yes\", no or unknown");
         out.event = FileSeen{*path, *truth};
+    } else if (word == "daemon-ready") {
+        auto job = number_of(rest);
+        if (!job) return expected("\"daemon-ready JOB\"");
+        out.event = DaemonReady{*job};
     } else if (word == "deadline") {
         out.event = DeadlineReached{};
     } else if (word == "start" || word == "stop" || word == "reset" || word == "reset-latch") {

@@ -46,6 +46,8 @@ void Recorder::checkpoint(const Engine& engine, Time now) {
     for (const Managed& m : checkpoint.planner.units)
         if (m.job)
             jobs_[m.job] = {m.unit->name, to_string(m.state.actual == Actual::Stopping ? Verb::Stop : Verb::Start), now};
+    for (const Managed& m : checkpoint.planner.units)
+        if (m.daemon) jobs_[m.daemon] = {m.unit->name, to_string(Verb::Start), now};
     for (const auto& lane : checkpoint.planner.runs.lanes)
         if (lane.running) jobs_[lane.running] = {lane.unit, to_string(Verb::Run), now};
     append_checkpoint(checkpoint, text_);

@@ -32,6 +32,7 @@ struct Start {
     char* const* environment;
     const std::vector<int>& signals;
     JobId job;
+    bool marks;
     int journal_fd;
     int null_fd;
     int output_fd;
@@ -40,6 +41,7 @@ struct Start {
 };
 
 int mark(const Start& start, int pid) {
+    if (!start.marks) return 0;
     timespec now{};
     clock_gettime(CLOCK_BOOTTIME, &now);
     std::array<char, kMarkMax> line;
@@ -168,6 +170,7 @@ Result<Child> ProcessSpawner::spawn(const Command& command) {
                 .environment = environment_.data(),
                 .signals = signals_,
                 .job = command.job,
+                .marks = command.marks,
                 .journal_fd = journal_fd_,
                 .null_fd = null_.get(),
                 .output_fd = command.output_fd < 0 ? null_.get() : command.output_fd};
@@ -201,6 +204,12 @@ Result<Child> ProcessSpawner::adopt(int pid, Time marked_at) {
     std::optional<ProcessStat> stat = process_stat(proc_, pid);
     if (!stat || stat->started_at() > marked_at) return gone;
     return Child{.pid = pid, .pidfd = pidfd.release(), .adopted = true};
+}
+
+std::optional<Error> ProcessSpawner::signal(const Child& child, int signal) {
+    // By the pidfd: the number may be somebody else's by now. Not by glibc's function, see adopt().
+    if (syscall(SYS_pidfd_send_signal, child.pidfd, signal, nullptr, 0) == 0 || errno == ESRCH) return std::nullopt;
+    return errno_error("", "process " + std::to_string(child.pid) + " cannot be told to end", errno);
 }
 
 std::optional<Exit> ProcessSpawner::ended(const Child& child) {

@@ -32,6 +32,7 @@ class ProcessSpawner final : public Spawner {
 
     Result<Child> spawn(const Command& command) override;
     Result<Child> adopt(int pid, Time marked_at) override;
+    std::optional<Error> signal(const Child& child, int signal) override;
     std::optional<Exit> ended(const Child& child) override;
 
   private:

@@ -76,6 +76,11 @@ struct Writer {
         put(end.job, out);
     }
     void operator()(const SavedSettled&) const { out += "\nsettled"; }
+    void operator()(const SavedDaemon& daemon) const {
+        out += "\ndaemon";
+        put(daemon.unit, out);
+        put(daemon.job, out);
+    }
 };
 
 // ---- Reading ------------------------------------------------------------------------------------
@@ -211,6 +216,10 @@ std::optional<Record> record_of(std::string_view line) {
         return record_if(fields, std::move(end));
     }
     if (kind == "settled") return record_if(fields, SavedSettled{});
+    if (kind == "daemon") {
+        SavedDaemon daemon{.unit = fields.name(), .job = fields.number()};
+        return record_if(fields, std::move(daemon));
+    }
     return std::nullopt;
 }
 

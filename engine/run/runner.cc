@@ -2,6 +2,8 @@
 // runs it; a command is its argument list, never a line for a shell.
 #include "engine/run/runner.h"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -9,7 +11,10 @@
 #include "engine/model/service_file.h"
 #include "engine/model/unit.h"
 #include "engine/plan/environment.h"
+#include "engine/run/runlevel.h"
+#include "engine/run/script_folder.h"
 #include "engine/run/trust.h"
+#include "engine/run/user.h"
 
 namespace devmux {
 namespace {
@@ -30,6 +35,12 @@ std::string joined(const std::vector<std::string>& names) {
     return out;
 }
 
+// Of a folder of scripts: they are one job, with one mark, and go on where the daemon is killed. What they
+// are called with are arguments, and no part of this text. Each gets the subsystem; what one of them says by
+// its exit status keeps none of the others from running, and the last that is not 0 is the job's.
+constexpr const char* kOneAfterTheOther =
+    "subsystem=$1; shift; bad=0; for script; do \"$script\" \"$subsystem\" || bad=$?; done; exit $bad";
+
 }  // namespace
 
 Runner::Runner(RunnerConfig config, Spawner& spawner, UnitLog& log, ChildWatch& watch)
@@ -42,7 +53,7 @@ Runner::~Runner() {
 }
 
 // Fills command_.argv; left empty when there is nothing to run.
-std::optional<Error> Runner::set_program(const RunJob& job) {
+std::optional<Error> Runner::set_program(const RunJob& job, Started& out) {
     const Service& service = job.unit->service;
     bool stop = job.verb == Verb::Stop;
     command_.argv.clear();
@@ -53,8 +64,15 @@ std::optional<Error> Runner::set_program(const RunJob& job) {
                              "\" is no name of an init script: letters, digits and . _ + -"};
         command_.argv.push_back(config_.root + config_.init_dir + "/" + service.init_script);
         command_.argv.push_back(stop ? "stop" : "start");
+    } else if (service.kind == Service::Kind::Scripts) {
+        ScriptsFound found = scripts_for(service.scripts, job.block);
+        for (const Error& error : found.refused) out.warnings.push_back(text_of(error));
+        if (found.scripts.empty()) return std::nullopt;
+        std::string subsystem(find_in(job.block, "SUBSYSTEM").value_or(""));
+        command_.argv = {config_.shell, "-c", kOneAfterTheOther, "devmux-scripts", printable(subsystem)};
+        for (std::string& script : found.scripts) command_.argv.push_back(std::move(script));
     } else {
-        command_.argv = stop ? service.stop : service.start;
+        command_.argv = stop ? service.stop : service.start;  // a daemon has no program for its stop
         if (command_.argv.empty()) {
             if (stop) return std::nullopt;
             return Error{Mark{}, "the unit has no start command"};
@@ -62,7 +80,10 @@ std::optional<Error> Runner::set_program(const RunJob& job) {
         if (!command_.argv[0].starts_with('/'))
             return Error{Mark{command_.argv[0]}, "not an absolute path"};
     }
-    const std::string& program = command_.argv[0];
+    return safe_to_run(command_.argv[0]);
+}
+
+std::optional<Error> Runner::safe_to_run(const std::string& program) {
     if (auto error = distrust(program)) return error;
     if (safe_above_.contains(program)) return std::nullopt;
     auto error = distrust_above(program);
@@ -71,9 +92,10 @@ std::optional<Error> Runner::set_program(const RunJob& job) {
 }
 
 Started Runner::start(const RunJob& job) {
+    if (job.daemon) return stop_daemon(job);
     Started out;
-    const std::string& unit = job.unit->name;
-    if (std::optional<Error> error = set_program(job)) {
+    // Looked at before anybody is asked: a script that is not there is no question of policy.
+    if (std::optional<Error> error = set_program(job, out)) {
         out.ended = failed(job.job, *error);
         return out;
     }
@@ -81,9 +103,114 @@ Started Runner::start(const RunJob& job) {
         out.ended = JobEnded{.job = job.job, .code = 0};
         return out;
     }
+    auto asking = std::make_unique<RunningJob::Asking>();
+    asking->questions = questions_before(job, {.init_dir = config_.root + config_.init_dir,
+                                               .policy = config_.root + config_.policy,
+                                               .runlevel = runlevel_in(config_.root + config_.utmp)});
+    if (asking->questions.empty()) {
+        run_program(job, out);
+        return out;
+    }
+    asking->job = job;
+    ask(std::move(asking), out);
+    return out;
+}
+
+void Runner::ask(std::unique_ptr<RunningJob::Asking> asking, Started& out) {
+    const Question& question = asking->questions[asking->asked];
+    const RunJob& job = asking->job;
+    // Who could put another program in its place could allow everything.
+    std::optional<Error> error = safe_to_run(question.argv[0]);
+    if (!error) {
+        command_.argv = question.argv;
+        command_.marks = false;  // that the question was asked is not that the job has run
+        Result<Child> child = spawn(job, out);
+        command_.marks = true;
+        if (child) return add(job.job, {job.unit->name, job.verb, *child, std::move(asking)});
+        error = child.error();
+    }
+    out.ended = failed(job.job, *error);
+}
+
+Started Runner::answered(std::unique_ptr<RunningJob::Asking> asking, const Exit& exit) {
+    Started out;
+    const RunJob& job = asking->job;
+    Answer answer = answer_to(asking->questions[asking->asked], exit);
+    switch (answer.kind) {
+        case Answer::Kind::Refused: out.ended = JobEnded{.job = job.job, .error = answer.text}; return out;
+        case Answer::Kind::Running:
+            out.ended = JobEnded{.job = job.job, .found_running = true};
+            if (job.unit->if_running == IfRunning::Error) out.ended->error = answer.text + " (if-running: error)";
+            else out.ended->code = 0;
+            return out;
+        case Answer::Kind::GoOn: break;
+    }
+    if (!answer.text.empty()) out.warnings.push_back(answer.text);
+    if (++asking->asked < asking->questions.size()) {
+        ask(std::move(asking), out);
+        return out;
+    }
+    // Again, for it may have been changed while somebody thought about it.
+    if (std::optional<Error> error = set_program(job, out)) out.ended = failed(job.job, *error);
+    else run_program(job, out);
+    return out;
+}
+
+void Runner::run_program(const RunJob& job, Started& out) {
+    Result<Child> child = spawn(job, out);
+    if (!child) {
+        out.ended = failed(job.job, child.error());
+        return;
+    }
+    const Service& service = job.unit->service;
+    out.ready = service.kind == Service::Kind::Daemon && !service.notifies;
+    if (service.notifies) not_ready_[child->pid] = job.job;
+    add(job.job, {job.unit->name, job.verb, *child, nullptr});
+}
+
+std::optional<JobId> Runner::ready(int pid) {
+    auto place = not_ready_.find(pid);
+    if (place == not_ready_.end()) return std::nullopt;
+    JobId job = place->second;
+    not_ready_.erase(place);
+    return job;
+}
+
+// Over when the daemon is: its end is told under its own job.
+Started Runner::stop_daemon(const RunJob& job) {
+    Started out;
+    auto place = jobs_.find(job.daemon);
+    if (place == jobs_.end()) out.ended = JobEnded{.job = job.job, .code = 0};
+    else if (auto error = spawner_.signal(place->second.child, SIGTERM)) out.ended = failed(job.job, *error);
+    else stops_[job.job] = job.daemon;
+    return out;
+}
+
+// Puts what becomes that user in front of command_.argv.
+std::optional<Error> Runner::set_user(const Unit& unit, std::vector<std::string>& own) {
+    if (unit.user.empty()) return std::nullopt;
+    Result<User> user = user_of(config_.root + config_.etc, unit.user);
+    if (!user) return user.error();
+    if (auto error = safe_to_run(config_.setpriv)) {
+        if (error->hint.empty()) error->hint = "`user` needs setpriv of the package util-linux";
+        return error;
+    }
+    std::vector<std::string> argv = arguments_to_become(*user, config_.setpriv);
+    command_.argv.insert(command_.argv.begin(), argv.begin(), argv.end());
+    for (const auto& [name, value] : {std::pair{"HOME=", user->home}, {"USER=", user->name}, {"LOGNAME=", user->name}})
+        own.push_back(name + value);  // behind the unit's own, which count first
+    return std::nullopt;
+}
+
+// What command_.argv says, for this job.
+Result<Child> Runner::spawn(const RunJob& job, Started& out) {
+    const std::string& unit = job.unit->name;
+    std::vector<std::string> own = job.unit->environment;
+    if (job.unit->service.notifies) own.push_back("NOTIFY_SOCKET=" + config_.notify_socket);
+    if (auto error = set_user(*job.unit, own)) return std::move(*error);
     ScriptEnvironment environment = script_environment({.unit = unit,
                                                         .reason = job.reason,
-                                                        .own = job.unit->environment,
+                                                        .own = own,
                                                         .action = job.action,
                                                         .block = job.block,
                                                         .dev = config_.dev});
@@ -96,11 +223,7 @@ Started Runner::start(const RunJob& job) {
     Result<int> output = log_.output_for(unit);
     command_.output_fd = output ? *output : -1;
     if (!output) out.warnings.push_back("its output is lost: " + text_of(output.error()));
-
-    Result<Child> child = spawner_.spawn(command_);
-    if (!child) out.ended = failed(job.job, child.error());
-    else add(job.job, {unit, job.verb, *child});
-    return out;
+    return spawner_.spawn(command_);
 }
 
 Started Runner::adopt(const AdoptJob& job) {
@@ -108,7 +231,7 @@ Started Runner::adopt(const AdoptJob& job) {
     Result<Child> child = spawner_.adopt(job.pid, job.marked_at);
     if (!child) out.warnings.push_back(text_of(child.error()));
     if (!child || child->pidfd < 0) out.ended = JobEnded{.job = job.job};
-    else add(job.job, {job.unit, Verb::Start, *child});
+    else add(job.job, {job.unit, Verb::Start, *child, nullptr});
     return out;
 }
 
@@ -125,12 +248,22 @@ std::optional<JobEnded> Runner::reap(JobId job) {
     if (!exit) return std::nullopt;
     watch_.unwatch(child.pidfd, job);
     Fd(child.pidfd).reset();
+    std::string unit = std::move(place->second.unit);
+    auto asking = std::move(place->second.asking);
     jobs_.erase(place);
+    not_ready_.erase(child.pid);
+    std::erase_if(stops_, [&](const auto& stop) { return stop.second == job; });
+    if (asking) {
+        Started next = answered(std::move(asking), *exit);
+        for (std::string& text : next.warnings) warnings_.push_back({unit, std::move(text)});
+        return next.ended;
+    }
     return JobEnded{.job = job, .code = exit->code, .signal = exit->signal};
 }
 
 const RunningJob* Runner::find(JobId job) const {
-    auto place = jobs_.find(job);
+    auto stop = stops_.find(job);
+    auto place = jobs_.find(stop == stops_.end() ? job : stop->second);
     return place == jobs_.end() ? nullptr : &place->second;
 }
 

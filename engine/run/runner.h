@@ -2,6 +2,9 @@
 // loop watches the pidfds and asks; nothing here waits.
 #pragma once
 
+#include <paths.h>
+
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -10,6 +13,7 @@
 
 #include "conditions/result.h"
 #include "engine/plan/job.h"
+#include "engine/run/questions.h"
 #include "engine/run/spawner.h"
 #include "engine/run/unit_log.h"
 
@@ -19,6 +23,12 @@ struct RunnerConfig {
     std::string root;                      // "" or "/": the machine's own
     std::string init_dir = "/etc/init.d";  // below root
     std::string dev = "/dev";              // what DEVNAME is below
+    std::string policy = "/usr/sbin/policy-rc.d";  // below root; who is asked about init scripts
+    std::string utmp = _PATH_UTMP;                 // below root; where the runlevel stands
+    std::string etc = "/etc";                      // below root; where passwd and group are
+    std::string setpriv = "/usr/bin/setpriv";      // who starts programs as another user
+    std::string shell = "/bin/sh";                 // who runs one script after the other
+    std::string notify_socket;                     // where daemons say that they are ready
 };
 
 // Implemented by the loop: a job has ended when its pidfd is readable; then reap() is to be called.
@@ -32,6 +42,7 @@ class ChildWatch {
 // What became of a request at once. Without `ended` the job runs, and is watched.
 struct Started {
     std::optional<JobEnded> ended;
+    bool ready = false;  // a daemon, and it is (DaemonReady)
     std::vector<std::string> warnings;  // what went wrong and did not keep it from running
 };
 
@@ -39,6 +50,19 @@ struct RunningJob {
     std::string unit;
     Verb verb = Verb::Start;  // not known of an adopted one: Start
     Child child;
+    // Its program does not run yet: `child` is one that is asked whether it may.
+    struct Asking {
+        RunJob job;
+        std::vector<Question> questions;
+        size_t asked = 0;  // of them, the one under way
+    };
+    std::unique_ptr<Asking> asking;
+};
+
+// What went wrong, and kept nothing from running, since it was last asked for.
+struct Warning {
+    std::string unit;
+    std::string text;
 };
 
 class Runner {
@@ -51,15 +75,27 @@ class Runner {
     Started start(const RunJob& job);
     Started adopt(const AdoptJob& job);
 
-    // Once its pidfd is readable. Nothing: it runs after all, or there is no such job. A job ends
-    // with its main process; what that leaves running is the service.
+    // Once its pidfd is readable. Nothing: it runs after all or only now, or there is no such job. A
+    // job ends with its main process; what that leaves running is the service.
     std::optional<JobEnded> reap(JobId job);
+    // A process has said that it is ready. Nothing: it is none of which that is awaited.
+    std::optional<JobId> ready(int pid);
+    // Of reap().
+    std::vector<Warning> take_warnings() { return std::exchange(warnings_, {}); }
 
+    // Of the stop of a daemon: that daemon.
     const RunningJob* find(JobId job) const;
     size_t running() const { return jobs_.size(); }
 
   private:
-    std::optional<Error> set_program(const RunJob& job);
+    std::optional<Error> set_program(const RunJob& job, Started& out);
+    std::optional<Error> set_user(const Unit& unit, std::vector<std::string>& own);
+    std::optional<Error> safe_to_run(const std::string& program);
+    void run_program(const RunJob& job, Started& out);
+    Started stop_daemon(const RunJob& job);
+    void ask(std::unique_ptr<RunningJob::Asking> asking, Started& out);
+    Started answered(std::unique_ptr<RunningJob::Asking> asking, const Exit& exit);
+    Result<Child> spawn(const RunJob& job, Started& out);
     void add(JobId job, RunningJob running);
 
     RunnerConfig config_;
@@ -68,6 +104,9 @@ class Runner {
     ChildWatch& watch_;
     Command command_;  // kept for its capacity
     std::unordered_map<JobId, RunningJob> jobs_;
+    std::unordered_map<JobId, JobId> stops_;    // of daemons: by the stop's job
+    std::unordered_map<int, JobId> not_ready_;  // by process: daemons that will say when they are
+    std::vector<Warning> warnings_;
     std::unordered_set<std::string> safe_above_;  // programs whose folders are root's alone
 };
 

@@ -71,6 +71,7 @@ LoadedState StateReader::finish() {
     std::set<JobId> named;
     for (const auto& [name, unit] : state.units) named.insert(unit.job);
     for (const SavedRun& run : state.runs) named.insert(run.job);
+    for (const auto& [name, job] : state.daemons) named.insert(job);
     auto forgotten = [&](const auto& entry) { return !named.contains(entry.first); };
     std::erase_if(state.marks, forgotten);
     std::erase_if(state.ended, forgotten);
@@ -124,6 +125,10 @@ void StateReader::apply(Record&& record) {
     } else if (auto* end = std::get_if<SavedEnd>(&record)) {
         saw(end->job);
         state.ended[end->job] = true;
+    } else if (auto* daemon = std::get_if<SavedDaemon>(&record)) {
+        saw(daemon->job);
+        if (daemon->job == 0) state.daemons.erase(daemon->unit);
+        else state.daemons[daemon->unit] = daemon->job;
     } else {
         state.settled = true;
     }
@@ -169,6 +174,7 @@ std::string text_of(const SavedState& state, std::string_view boot_id) {
     for (const auto& [name, unit] : state.units) append_line(unit, out);
     for (const SavedLatch& latch : state.latches) append_line(latch, out);
     for (const SavedRun& run : state.runs) append_line(run, out);
+    for (const auto& [name, job] : state.daemons) append_line(SavedDaemon{name, job}, out);
     for (const auto& [job, mark] : state.marks) append_line(mark, out);
     for (const auto& [job, ended] : state.ended)
         if (ended) append_line(SavedEnd{job}, out);

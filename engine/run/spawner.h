@@ -16,6 +16,7 @@ struct Command {
     std::vector<std::string> argv;         // argv[0] is an absolute path
     std::vector<std::string> environment;  // all of it: nothing is inherited
     int output_fd = -1;                    // stdout and stderr; the caller keeps it. -1: nowhere
+    bool marks = true;                     // leaves the job's mark; false: it only asks something
 };
 
 struct Child {
@@ -38,6 +39,8 @@ class Spawner {
     virtual Result<Child> spawn(const Command& command) = 0;
     // A process that a former engine started, by its mark. pidfd -1: it is gone.
     virtual Result<Child> adopt(int pid, Time marked_at) = 0;
+    // The error says why it could not be told; nothing: it was, or is dead already.
+    virtual std::optional<Error> signal(const Child& child, int signal) = 0;
     // How it ended, which can be asked once; nothing while it runs. pidfd becomes readable before.
     virtual std::optional<Exit> ended(const Child& child) = 0;
 };

@@ -2,12 +2,16 @@
 // the foreground, which systemd and a terminal both know what to do with.
 #pragma once
 
+#include <bit>
 #include <string>
 
 #include "conditions/duration.h"
 #include "engine/plan/action.h"
 
 namespace devmux {
+
+// Of a message that may repeat without end the 1st, 2nd, 4th, 8th … are told.
+inline bool worth_telling(uint64_t count) { return std::has_single_bit(count); }
 
 class Log {
   public:

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "engine/model/configuration.h"
 #include "engine/model/unit_cycles.h"
@@ -104,6 +105,28 @@ TEST_SUITE("model/loading") {
             {"a driver's limit that is none", "when: disk\ninit-script: x\ntimeout: {drivers: {sd: always}}\n", ":3:25: timeout: drivers: expected a duration, found \"always\"", "never, or a number"},
             {"a driver twice", "when: disk\ninit-script: x\ntimeout: {drivers: {a-b: never, a_b: 5m}}\n", ":3:33: timeout: drivers: \"a_b\" stands here twice", ""},
             {"a stop that never comes", "each-event: disk\ninit-script: x\ntimeout: {stop: 5m}\n", ":3:17: an each-event unit has nothing to stop", ""},
+            {"if-running with a wrong word", "when: disk\ninit-script: x\nif-running: maybe\n", ":3:13: if-running: expected skip, run or error, found \"maybe\"", ""},
+            {"if-running of a task", "when: disk\ninit-script: x\ntask: true\nif-running: run\n", ":4:13: a task leaves nothing running", ""},
+            {"if-running of an each-event unit", "each-event: disk\ninit-script: x\nif-running: error\n", ":3:13: an each-event unit leaves nothing running", ""},
+            {"status of a task", "when: disk\ncommand: {start: [/bin/x], status: [/bin/y]}\n", ":2:36: a task leaves nothing running: it is not asked", "stop"},
+            {"status without a list", "when: disk\ncommand: {start: [/bin/x], stop: [/bin/y], status: yes}\n", ":2:52: command: status: expected a list of arguments", ""},
+            {"a daemon that is each-event", "each-event: disk\ndaemon: [/bin/x]\n", ":1:13: a daemon stays", "command"},
+            {"a daemon that is a task", "when: disk\ndaemon: [/bin/x]\ntask: true\n", ":3:7: a daemon stays, and a task ends", ""},
+            {"a daemon that is asked", "when: disk\ndaemon: [/bin/x]\nif-running: run\n", ":3:13: a daemon is devmux's own child", ""},
+            {"a daemon by its name", "when: disk\ndaemon: [x]\n", ":2:10: daemon: expected an absolute path", "/usr/sbin/x"},
+            {"ready of a wrong word", "when: disk\ndaemon: [/bin/x]\nready: soon\n", ":3:8: ready: expected start or notify, found \"soon\"", "READY=1"},
+            {"ready of an init script", "when: disk\ninit-script: x\nready: start\n", ":3:8: \"ready\" needs \"daemon\"", ""},
+            {"restart with a wrong word", "when: disk\ndaemon: [/bin/x]\nrestart: often\n", ":3:10: restart: expected never, on-failure or always, found \"often\"", "policy: on-failure"},
+            {"restart without policy", "when: disk\ndaemon: [/bin/x]\nrestart: {delay: 2s}\n", ":3:10: restart needs policy", ""},
+            {"restart without end", "when: disk\ndaemon: [/bin/x]\nrestart: {policy: always, limit: 0}\n", ":3:34: restart: limit: expected a number from 1 to 1000, found \"0\"", "in a row"},
+            {"restart without unit of time", "when: disk\ndaemon: [/bin/x]\nrestart: {policy: always, delay: 5}\n", ":3:34: restart: delay: expected a duration", ""},
+            {"always of what is not watched", "when: disk\ninit-script: x\nrestart: always\n", ":3:10: \"always\" needs \"daemon\"", "on-failure"},
+            {"restart of an event", "each-event: disk\ninit-script: x\nrestart: on-failure\n", ":3:10: an each-event unit runs once", ""},
+            {"two kinds of service", "when: disk\ninit-script: x\ndaemon: [/bin/x]\n", ":3:9: \"daemon\" cannot stand beside \"init-script\"", ""},
+            {"scripts without events", "when: disk\nscripts: /etc/dev.d\n", ":2:10: \"scripts\" needs \"each-event\"", "each-event: device"},
+            {"scripts of no place", "each-event: disk\nscripts: dev.d\n", ":2:10: scripts: expected an absolute path, found \"dev.d\"", "/etc/dev.d"},
+            {"a user with a path", "when: disk\ncommand: {start: [/bin/x]}\nuser: ../x\n", ":3:7: expected the name of a user, found \"../x\"", "/etc/passwd"},
+            {"the user of an init script", "when: disk\ninit-script: x\nuser: mpd\n", ":3:7: an init script is root's", ""},
             {"a class that is none", "when: mause\ninit-script: x\n", ":1:7: when: \"mause\" is no class", "did you mean \"mouse\"?"},
         };
         Folder folder;
@@ -323,6 +346,34 @@ TEST_SUITE("model/loading") {
         Folder good;
         good.write("good.yaml", kGood);
         CHECK(good.load().units["good"]->warnings.empty());
+    }
+
+    // Blocks of the manual that begin with "# NAME.yaml".
+    TEST_CASE("the examples of the manual load without a warning") {
+        std::ifstream in(fs::path(DEVMUX_SOURCE_DIR) / "man/devmux.unit.5");
+        REQUIRE(in);
+        Folder folder;
+        std::set<std::string> keys;
+        std::string line, name, text;
+        auto finish = [&] {
+            if (!name.empty()) folder.write(name, text);
+            name.clear();
+            text.clear();
+        };
+        for (bool literal = false; std::getline(in, line);) {
+            for (auto [from, to] : {std::pair{"\\-", "-"}, {"\\(aq", "'"}, {"\\(dq", "\""}, {"\\&", ""}})
+                for (size_t at; (at = line.find(from)) != line.npos;) line.replace(at, std::string(from).size(), to);
+            if (line.starts_with(".Bd -literal")) literal = true;
+            else if (line == ".Ed") literal = false, finish();
+            else if (literal && text.empty() && line.starts_with("# ") && line.ends_with(".yaml")) name = line.substr(2);
+            else if (!name.empty()) text += line + "\n", keys.insert(line.substr(0, line.find(':')));
+        }
+        Configuration c = folder.load();
+        for (const auto& [unit, errors] : c.broken) FAIL_CHECK(unit << ": " << errors[0].to_string());
+        for (const auto& [unit, loaded] : c.units)
+            for (const Error& warning : loaded->warnings) FAIL_CHECK(warning.to_string());
+        for (const char* key : {"init-script", "command", "daemon", "scripts", "restart", "if-running", "ready", "user"})
+            CHECK_MESSAGE(keys.contains(key), key);
     }
 
     TEST_CASE("shipped units load without a warning") {

@@ -17,7 +17,9 @@ constexpr std::array kActual{Actual::Waiting, Actual::Starting, Actual::Active,
 constexpr std::array kHolds{Hold::None, Hold::Down, Hold::Up};
 constexpr std::array kEvents{UnitEvent::Edge,     UnitEvent::Loss,  UnitEvent::StopEdge, UnitEvent::HandStart,
                              UnitEvent::HandStop, UnitEvent::Reset, UnitEvent::JobDone,  UnitEvent::JobFailed,
-                             UnitEvent::Asked,    UnitEvent::Begin, UnitEvent::Yield,    UnitEvent::Doomed};
+                             UnitEvent::Asked,    UnitEvent::Begin, UnitEvent::Yield,    UnitEvent::Doomed,
+                             UnitEvent::FoundRunning, UnitEvent::Died, UnitEvent::Finished, UnitEvent::Pause,
+                             UnitEvent::Retry};
 
 std::string text(const UnitState& s) {
     return std::string(to_string(s.wanted)) + "," + std::string(to_string(s.actual)) +
@@ -40,26 +42,26 @@ void every_state(Visit visit) {
 
 TEST_SUITE("plan/unit_state") {
     // Columns: Edge, Loss, StopEdge, HandStart, HandStop, Reset, JobDone, JobFailed, Asked, Begin, Yield,
-    // Doomed; of a service.
+    // Doomed, FoundRunning, Died, Finished, Pause, Retry; of a service.
     // "." = stays as it is.
     struct Row {
         const char* state;
-        std::array<const char*, 12> next;
+        std::array<const char*, 17> next;
     };
 
     const Row kService[] = {
-        {"down,waiting", {"up,starting START", ".", ".", "up,starting START", "down,waiting,hold-down", ".", ".", ".", "up,starting START", ".", ".", "."}},
-        {"up,waiting", {"up,starting START", "down,waiting", "down,waiting", "up,starting START", "down,waiting,hold-down", ".", ".", ".", "up,starting START", "up,starting START", ".", "up,failed"}},
-        {"down,starting", {"up,starting", ".", ".", "up,starting", "down,starting,hold-down", ".", "down,stopping STOP", "down,failed", "up,starting", ".", ".", "."}},
-        {"up,starting", {".", "down,starting", "down,starting", ".", "down,starting,hold-down", ".", "up,active", "up,failed", ".", ".", ".", "."}},
-        {"down,active", {"up,active", "down,stopping STOP", "down,stopping STOP", "up,active", "down,stopping,hold-down STOP", ".", ".", ".", "up,active", "down,stopping STOP", "down,stopping STOP", "."}},
-        {"up,active", {".", "down,stopping STOP", "down,stopping STOP", ".", "down,stopping,hold-down STOP", ".", ".", ".", ".", ".", "up,stopping STOP", "."}},
-        {"down,done", {"up,starting START", ".", ".", "up,starting START", "down,done,hold-down", "down,waiting", ".", ".", "up,starting START", ".", ".", "."}},
-        {"up,done", {"up,starting START", "down,done", "down,done", "up,starting START", "down,done,hold-down", "down,waiting", ".", ".", "up,starting START", ".", ".", "."}},
-        {"down,stopping", {"up,stopping", ".", ".", "up,stopping", "down,stopping,hold-down", ".", "down,waiting", "down,failed", "up,stopping", ".", ".", "."}},
-        {"up,stopping", {".", "down,stopping", "down,stopping", ".", "down,stopping,hold-down", ".", "up,starting START", "up,starting START", ".", ".", ".", "."}},
-        {"down,failed", {"up,starting START", ".", ".", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", "."}},
-        {"up,failed", {"up,starting START", "down,failed", "down,failed", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", "."}},
+        {"down,waiting", {"up,starting START", ".", ".", "up,starting START", "down,waiting,hold-down", ".", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", "."}},
+        {"up,waiting", {"up,starting START", "down,waiting", "down,waiting", "up,starting START", "down,waiting,hold-down", ".", ".", ".", "up,starting START", "up,starting START", ".", "up,failed", ".", ".", ".", ".", "up,starting START"}},
+        {"down,starting", {"up,starting", ".", ".", "up,starting", "down,starting,hold-down", ".", "down,stopping STOP", "down,failed", "up,starting", ".", ".", ".", "down,failed", ".", ".", "down,waiting", "."}},
+        {"up,starting", {".", "down,starting", "down,starting", ".", "down,starting,hold-down", ".", "up,active", "up,failed", ".", ".", ".", ".", "up,failed", ".", ".", "up,waiting", "."}},
+        {"down,active", {"up,active", "down,stopping STOP", "down,stopping STOP", "up,active", "down,stopping,hold-down STOP", ".", ".", ".", "up,active", "down,stopping STOP", "down,stopping STOP", ".", ".", "down,waiting", "down,waiting", "down,waiting", "."}},
+        {"up,active", {".", "down,stopping STOP", "down,stopping STOP", ".", "down,stopping,hold-down STOP", ".", ".", ".", ".", ".", "up,stopping STOP", ".", ".", "up,failed", "up,done", "up,waiting", "."}},
+        {"down,done", {"up,starting START", ".", ".", "up,starting START", "down,done,hold-down", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", "."}},
+        {"up,done", {"up,starting START", "down,done", "down,done", "up,starting START", "down,done,hold-down", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", "."}},
+        {"down,stopping", {"up,stopping", ".", ".", "up,stopping", "down,stopping,hold-down", ".", "down,waiting", "down,failed", "up,stopping", ".", ".", ".", "down,failed", ".", ".", ".", "."}},
+        {"up,stopping", {".", "down,stopping", "down,stopping", ".", "down,stopping,hold-down", ".", "up,starting START", "up,starting START", ".", ".", ".", ".", "up,starting START", ".", ".", ".", "."}},
+        {"down,failed", {"up,starting START", ".", ".", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", "."}},
+        {"up,failed", {"up,starting START", "down,failed", "down,failed", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", "."}},
     };
 
     UnitState parse(const std::string& state) {
@@ -94,6 +96,16 @@ TEST_SUITE("plan/unit_state") {
               "down,failed,hold-down");
     }
 
+    TEST_CASE("if-running: run starts again what is active; nobody else does") {
+        UnitKind again{.starts_again = true}, while_again{.holds = true, .starts_again = true};
+        UnitState active{Wanted::Up, Actual::Active, Hold::None, false};
+        CHECK(text(next(active, UnitEvent::Edge, again)) == "up,starting START");
+        CHECK(text(next(active, UnitEvent::Edge, while_again)) == "up,starting START");
+        CHECK(text(next(active, UnitEvent::HandStart, again)) == "up,active");
+        CHECK(text(next(active, UnitEvent::Edge, {})) == "up,active");
+        CHECK(text(next({Wanted::Up, Actual::Starting, Hold::None, false}, UnitEvent::Edge, again)) == "up,starting");
+    }
+
     TEST_CASE("by hand: a stop holds until start or reset, a start holds a `while` up") {
         UnitKind service{}, held{.task = false, .holds = true};
         UnitState down{Wanted::Down, Actual::Waiting, Hold::Down, false};
@@ -120,7 +132,8 @@ TEST_SUITE("plan/unit_state") {
     }
 
     TEST_CASE("what holds for every state, event and kind") {
-        for (UnitKind kind : {UnitKind{false, false}, UnitKind{true, false}, UnitKind{false, true}, UnitKind{true, true}})
+        for (UnitKind kind : {UnitKind{false, false}, UnitKind{true, false}, UnitKind{false, true}, UnitKind{true, true},
+                              UnitKind{.starts_again = true}, UnitKind{.holds = true, .starts_again = true}})
             every_state([&](const UnitState& s) {
                 for (UnitEvent event : kEvents) {
                     Transition t = next(s, event, kind);
@@ -128,7 +141,9 @@ TEST_SUITE("plan/unit_state") {
                     CAPTURE(static_cast<int>(event));
                     // A job is only begun when none runs, or when the one that ran has just ended.
                     bool was_running = s.actual == Actual::Starting || s.actual == Actual::Stopping;
-                    bool ended = event == UnitEvent::JobDone || event == UnitEvent::JobFailed;
+                    bool ended = event == UnitEvent::JobDone || event == UnitEvent::JobFailed ||
+                                 event == UnitEvent::FoundRunning ||
+                                 (event == UnitEvent::Pause && s.actual == Actual::Starting);
                     if (was_running && !ended) CHECK(t.step == Step::None);
                     if (was_running && !ended) CHECK(t.state.actual == s.actual);
                     // The state says so while a job runs, and only then.

@@ -28,7 +28,7 @@ std::string text_of(const PlanAction& action) {
         }
         std::string operator()(const RunJob& j) const {
             return "run " + std::to_string(j.job) + " " + j.unit->name + " " + std::string(to_string(j.verb)) + " " +
-                   j.reason + " " + j.action + " " + j.block;
+                   j.reason + " " + j.action + " " + j.block + " " + std::to_string(j.daemon);
         }
         std::string operator()(const AdoptJob& j) const { return "adopt " + std::to_string(j.job) + j.unit; }
         std::string operator()(const LookAgain& l) const { return "look " + l.devpath + to_string(l.delay); }

@@ -112,6 +112,8 @@ class RandomWorld {
                      "timeout: {start: 2s, then: kill, drivers: {slow_one: 5s}}}"},
             {"seen", "{each-event: 'disk[attr.size = \"5\"]', synthetic: true, environment: {A: 'x'}, command: {start: [/a]}}"},
             {"named", "{each-event: 'thing[ID_SERIAL = \"a b\"]', actions: [add, change, remove, bind], command: {start: [/a]}}"},
+            {"stays", "{while: mouse, daemon: [/d, -f], ready: notify, restart: {policy: always, delay: 700ms, limit: 3}}"},
+            {"tried", "{when: disk for 100ms, command: {start: [/a]}, restart: on-failure}"},
             {"count", "{while: exactly 2 pairs or at least 4 things, init-script: x, task: false}"}};
         if (pick(2) == 0) units["both"] = "{while: mouse and disk, command: {start: [/a], stop: [/b]}, "
                                           "timeout: {start: 3s, warn: 1s, stop: 2s, then: terminate, drivers: {slow_one: never}}}";
@@ -214,9 +216,9 @@ class RandomWorld {
         if (pick(3)) feed(CaughtUp{});
     }
     void hand() {
-        static constexpr const char* kUnits[] = {"both", "first", "held", "chain", "count", "nobody"};
+        static constexpr const char* kUnits[] = {"both", "first", "held", "chain", "count", "nobody", "stays"};
         UnitEvent event = pick(3) == 0 ? UnitEvent::HandStart : pick(2) ? UnitEvent::HandStop : UnitEvent::Reset;
-        feed(HandRequest{kUnits[pick(6)], event, event == UnitEvent::Reset && pick(2) == 0});
+        feed(HandRequest{kUnits[pick(7)], event, event == UnitEvent::Reset && pick(2) == 0});
     }
     // Jobs that take too long: what they wait in, and what came of signals.
     void answer_looks() {
@@ -230,6 +232,7 @@ class RandomWorld {
     void end_job() {
         if (jobs_.empty()) return;
         auto it = std::next(jobs_.begin(), pick(static_cast<int>(jobs_.size())));
+        if (pick(3) == 0) return feed(DaemonReady{*it});
         JobEnded end{.job = *it};
         jobs_.erase(it);
         if (int how = pick(5); how < 2) end.code = 0;

@@ -60,6 +60,9 @@ std::vector<Record> records() {
         unit_record("tab\tnew\nline\\", 3),
         SavedLatch{.unit = "ntpdate", .leaf = "first x", .winner = {"/devices/z", {}}},
         SavedLatch{.unit = "ntpdate", .leaf = "first x", .cleared = true},
+        SavedDaemon{.unit = "spaced out\t", .job = 3},
+        SavedDaemon{.unit = "gone", .job = 4},
+        SavedDaemon{.unit = "gone", .job = 0},
         SavedSettled{}};
 }
 
@@ -150,7 +153,8 @@ TEST_SUITE("run/saved_state") {
         CHECK(twice.skipped == 0);
         CHECK(text_of(twice.state, kBoot) == compact);
         CHECK(twice.state.units == once.state.units);
-        CHECK(twice.state.last_job == 3);
+        CHECK(twice.state.daemons == std::map<std::string, JobId>{{"spaced out\t", 3}});
+        CHECK(twice.state.last_job == 4);
         CHECK(load(text_of(SavedState{.last_job = 77}, kBoot)).state.last_job == 77);
     }
 

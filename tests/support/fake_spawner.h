@@ -37,6 +37,11 @@ class FakeSpawner final : public Spawner {
         return child;
     }
 
+    std::optional<Error> signal(const Child& child, int signal) override {
+        signals.emplace_back(child.pid, signal);
+        return std::nullopt;
+    }
+
     std::optional<Exit> ended(const Child& child) override {
         auto exit = exits_.find(child.pid);
         return exit == exits_.end() ? std::nullopt : std::optional(exit->second);
@@ -46,6 +51,7 @@ class FakeSpawner final : public Spawner {
     void end_by_signal(JobId job, int signal) { end(by_job_.at(job), Exit{.signal = signal}); }
     void end_adopted(int pid) { end(by_pid_.at(pid), Exit{}); }
 
+    std::vector<std::pair<int, int>> signals;  // pid, signal
     std::map<int, Time> adopted_at;  // what adopt() was told of each pid
 
   private:
