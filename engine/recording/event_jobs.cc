@@ -1,6 +1,7 @@
 // What was fed about jobs, read back. See event_text.h, and event_text.cc for the way out.
 #include "conditions/text.h"
 #include "engine/recording/event_text.h"
+#include "engine/recording/field_text.h"
 
 namespace devmux {
 
@@ -39,12 +40,12 @@ std::optional<Error> EventReader::ended(const TraceLine& line, ReadEvent& out) {
 std::optional<Error> EventReader::job_watched(const TraceLine& line, ReadEvent& out) {
     bool seen = line.word() == "job-seen";
     std::vector<std::string_view> w = words_of(line.rest());
-    auto job = w.empty() ? std::nullopt : number_of(w[0]);
-    auto signal = w.size() == 2 ? number_of(w[1]) : std::nullopt;
-    if (!job || w.size() != (seen ? 1U : 2U) || (!seen && (!signal || *signal > 64)))
+    uint64_t job = 0, signal = 0;
+    bool good = w.size() == (seen ? 1U : 2U) && read_field(w[0], job) && (seen || read_field(w[1], signal));
+    if (!good || signal > 64)
         return cursor_.wrong(line, seen ? "expected \"job-seen JOB\"" : "expected \"job-signalled JOB SIGNAL\"");
-    JobSeen look{.job = *job};
-    JobSignalled signalled{.job = *job, .signal = static_cast<int>(signal.value_or(0))};
+    JobSeen look{.job = job};
+    JobSignalled signalled{.job = job, .signal = static_cast<int>(signal)};
     DeviceDetails d;
     auto error = cursor_.details(d, [&](std::string_view key, std::string_view value) {
         std::string text = unescaped(value).value_or("");
