@@ -13,6 +13,7 @@ void Engine::watch_jobs(size_t since, Time now, const Actions& actions) {
         } else if (const auto* adopt = std::get_if<AdoptJob>(&actions[i])) {
             auto index = planner_.find(adopt->unit);
             const Managed* m = index ? &planner_.units()[*index] : nullptr;
+            if (m && m->daemon == adopt->job) continue;  // it is the service, and runs on as long as it likes
             Verb verb = m && m->unit->each_event ? Verb::Run
                         : m && m->state.actual == Actual::Stopping ? Verb::Stop : Verb::Start;
             limits_.began(adopt->job, adopt->unit, verb, "", now);
@@ -26,6 +27,7 @@ void Engine::tell_overdue(Time now, Actions& actions) {
 
 void Engine::take(const JobEnded& end, Time now, Actions& actions) {
     limits_.ended(end.job);
+    if (auto stop = planner_.stop_of(end.job)) limits_.ended(*stop);
     tell_overdue(now, actions);
     planner_.job_ended(end, now, actions);
 }

@@ -54,6 +54,8 @@ class Planner {
     // A job of the unit has run longer than it may; or none does so any more.
     void set_overdue(std::string_view unit, bool overdue, Time now, Actions& actions);
     void daemon_ready(JobId job, Time now, Actions& actions);
+    // The stop that is over when this daemon has ended, if it is stopped.
+    std::optional<JobId> stop_of(JobId daemon) const;
     // Events that wait for udev's word: since when, of which devices since `then`, and that it will not come.
     std::optional<Time> event_waits_since() const;
     std::vector<std::string> events_waiting_since(Time then) const;
@@ -183,13 +185,11 @@ class Planner {
     EventRuns runs_;
     // each-event `add` runs of a former engine, and ours: of which device.
     std::map<RunKey, Generation> handled_;
-    // Events that cannot be run yet, in order; and the last that were run without waiting for udev, whose
-    // copy must not run them again.
+    // Events that cannot be run yet, in order; the last that did not wait for udev, whose copy runs nothing.
     std::map<RunKey, std::deque<DeviceRun>> waiting_runs_;
     std::map<RunKey, uint64_t> ran_upto_;
     std::multiset<Time> for_udev_since_;  // of those that wait for udev
-    // Units of this boot that are not in the configuration now. A file that comes back (an upgrade, a
-    // typo mended) finds its unit as it left it.
+    // Units of this boot that are not in force now: a file that comes back finds its unit as it left it.
     SavedState absent_;
     Settle settle_;
     bool held_ = false;

@@ -35,6 +35,13 @@ void Planner::daemon_ready(JobId job, Time now, Actions& actions) {
     drain(now, actions);
 }
 
+std::optional<JobId> Planner::stop_of(JobId daemon) const {
+    auto it = jobs_.find(daemon);
+    if (it == jobs_.end()) return std::nullopt;
+    const Managed& m = units_[it->second];
+    return m.daemon == daemon && m.job != 0 ? std::optional(m.job) : std::nullopt;
+}
+
 void Planner::daemon_ended(UnitIndex index, const JobEnded& end, Time now, Actions& actions) {
     Managed& m = units_[index];
     m.daemon = 0;
