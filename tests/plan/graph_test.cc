@@ -120,14 +120,18 @@ class GraphMachine {
             for (const auto* list : {&links.required, &links.wanted, &links.after})
                 for (const std::string& need : *list)
                     for (const std::string& other : meet(need)) CHECK_MESSAGE(!seen(other).job, other);
-            for (const auto& [other, unit] : configuration_->units) {
+            for (const auto& entry : configuration_->units) {
+                const std::string& other = entry.first;
+                const auto& unit = entry.second;
                 if (has(unit->links.before, name)) CHECK_MESSAGE(!seen(other).job, other);
                 if (has(links.conflicts, other) || has(unit->links.conflicts, name))
                     CHECK_MESSAGE((!seen(other).up && !seen(other).job), other);
             }
             CHECK_FALSE(s.up);
         } else {
-            for (const auto& [other, unit] : configuration_->units) {
+            for (const auto& entry : configuration_->units) {
+                const std::string& other = entry.first;
+                const auto& unit = entry.second;
                 const Seen& o = seen(other);
                 for (const std::string& need : unit->links.required) {
                     const std::vector<std::string>& who = meet(need);
@@ -189,7 +193,9 @@ NetMachine::Units random_graph(std::mt19937& random) {
 
 // At rest: whoever is wanted and does not run has somebody to wait for, and says so.
 void check_rest(const GraphMachine& machine) {
-    for (const auto& [name, unit] : machine.configuration().units) {
+    for (const auto& entry : machine.configuration().units) {
+        const std::string& name = entry.first;
+        const auto& unit = entry.second;
         const Managed& m = machine.managed(name);
         CAPTURE(name);
         CHECK(m.job == 0);
@@ -208,7 +214,9 @@ void check_rest(const GraphMachine& machine) {
             // What was done, and is wanted once more, is waited for as well.
             for (const std::string& other : machine.meet(need)) blocked |= machine.managed(other).is_held_back();
         }
-        for (const auto& [other, o] : machine.configuration().units) {
+        for (const auto& neighbour : machine.configuration().units) {
+            const std::string& other = neighbour.first;
+            const auto& o = neighbour.second;
             auto has = [](const std::vector<std::string>& list, const std::string& x) {
                 return std::find(list.begin(), list.end(), x) != list.end();
             };
