@@ -57,6 +57,7 @@ class Shell final : public Control, private ChildWatch {
     Result<EvalSnapshot> eval(const std::string& condition) override;
     std::optional<Error> start(const std::string& unit) override;
     std::optional<Error> stop(const std::string& unit) override;
+    std::optional<Error> restart(const std::string& unit) override;
     std::optional<Error> reset(const std::string& unit, bool latch) override;
     ReloadSnapshot reload() override;
     std::optional<Error> set_source(const std::string& name, bool on) override;

@@ -103,6 +103,7 @@ Result<EvalSnapshot> Shell::eval(const std::string& text) {
 
 std::optional<Error> Shell::start(const std::string& unit) { return by_hand({unit, UnitEvent::HandStart, false}); }
 std::optional<Error> Shell::stop(const std::string& unit) { return by_hand({unit, UnitEvent::HandStop, false}); }
+std::optional<Error> Shell::restart(const std::string& unit) { return by_hand({unit, UnitEvent::HandRestart, false}); }
 std::optional<Error> Shell::reset(const std::string& unit, bool latch) {
     return by_hand({unit, UnitEvent::Reset, latch});
 }
@@ -116,12 +117,13 @@ std::optional<Error> Shell::by_hand(HandRequest request) {
                      configuration_->broken.at(request.unit).front().to_string());
     if (!index) return plain("there is no unit " + quoted(printable(request.unit)), "devmux list shows them");
     const Managed& m = engine_->planner().units()[*index];
-    if (m.unit->each_event && request.event == UnitEvent::HandStart && m.state.hold == Hold::None)
+    bool starts = request.event == UnitEvent::HandStart, restarts = request.event == UnitEvent::HandRestart;
+    if (m.unit->each_event && (restarts || (starts && m.state.hold == Hold::None)))
         return plain("an each-event unit is run by events alone", "devmux stop holds it, devmux reset lets it go on");
-    if (m.orphaned && request.event == UnitEvent::HandStart)
+    if (m.orphaned && (starts || restarts))
         return plain("the file of " + quoted(request.unit) + " is gone: it can only be stopped");
     // An each-event unit has nothing to start: to start it is to let it go on.
-    if (m.unit->each_event && request.event == UnitEvent::HandStart) request.event = UnitEvent::Reset;
+    if (m.unit->each_event && starts) request.event = UnitEvent::Reset;
     feed(request);
     turn_ended();
     return std::nullopt;

@@ -24,7 +24,7 @@ Exit act(Client& client, const Session& session, const char* method, const std::
         return Exit::No;
     }
     // Asked for, and not begun: that may take until a device comes.
-    if (std::string_view(method) != "Start" || state != "waiting" || reply.value.at("wanted") != "up") return Exit::Ok;
+    if (std::string_view(method) == "Stop" || state != "waiting" || reply.value.at("wanted") != "up") return Exit::Ok;
     complain(unit + ": not started yet: it " + remark + "; it starts as soon as that is over");
     return Exit::No;
 }

@@ -1,4 +1,4 @@
-// What start and stop have in common: a unit, or several, and waiting until each is at rest.
+// What start, stop and restart have in common: a unit, or several, and waiting until each is at rest.
 #pragma once
 
 #include "tools/command.h"

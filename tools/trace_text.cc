@@ -125,6 +125,7 @@ class Player {
         else if (w == "reload") s.configure(load_(rest));
         else if (w == "start") return hand(line, UnitEvent::HandStart);
         else if (w == "stop") return hand(line, UnitEvent::HandStop);
+        else if (w == "restart-unit") return hand(line, UnitEvent::HandRestart);
         else if (w == "reset" || w == "reset-latch") return hand(line, UnitEvent::Reset);
         else if (w == "file") return file(line);
         else if (w == "job") return job(line);

@@ -56,8 +56,10 @@ struct Managed {
 
     // Wanted, and not begun: its start is held back, or is to be asked for again.
     bool is_held_back() const { return state.wanted == Wanted::Up && state.actual == Actual::Waiting; }
-    // It runs, and should not.
-    bool is_leaving() const { return state.actual == Actual::Active && (state.wanted == Wanted::Down || yields); }
+    // It runs, and should not, or not on: it is to be restarted.
+    bool is_leaving() const {
+        return state.actual == Actual::Active && (state.wanted == Wanted::Down || yields || state.again);
+    }
     UnitKind kind() const {
         return {.task = unit->task, .holds = unit->condition_kind == ConditionKind::While,
                 .starts_again = unit->if_running == IfRunning::Run};

@@ -65,7 +65,7 @@ void Planner::daemon_ended(UnitIndex index, const JobEnded& end, Time now, Actio
 bool Planner::pauses(Managed& m, bool well, Time now, Actions& actions) {
     const Restart& restart = m.unit->restart;
     if (restart.policy == Restart::Policy::Never || (well && restart.policy != Restart::Policy::Always)) return false;
-    if (m.state.wanted != Wanted::Up || m.state.hold == Hold::Down || m.orphaned) return false;
+    if (m.state.wanted != Wanted::Up || m.state.hold == Hold::Down || m.orphaned || m.state.again) return false;
     if (m.state.actual == Actual::Active && now - m.since >= kStayed) m.tries = 0;
     if (m.tries >= restart.limit) {
         m.last_end += "; it was started again " + std::to_string(m.tries) +

@@ -12,7 +12,7 @@ namespace {
 bool is_done(const Managed& m) { return m.state.actual == Actual::Done; }
 
 bool is_up(const Managed& m) {
-    return m.state.actual == Actual::Active && m.state.wanted == Wanted::Up && !m.yields;
+    return m.state.actual == Actual::Active && !m.is_leaving();
 }
 
 }  // namespace
@@ -133,7 +133,7 @@ Gate Planner::stop_gate(UnitIndex index) const {
     for (UnitIndex u : graph_.of(index).behind) {
         const Managed& m = units_[u];
         bool runs = m.state.actual == Actual::Active || m.state.actual == Actual::Starting;
-        bool leaves = m.state.actual == Actual::Stopping || (runs && (m.state.wanted == Wanted::Down || m.yields)) ||
+        bool leaves = m.state.actual == Actual::Stopping || m.is_leaving() || (runs && m.state.wanted == Wanted::Down) ||
                       (runs && needs(u, index));
         if (leaves && !m.overdue)
             return {.kind = Gate::Kind::Leaving, .name = m.unit->name, .on = u, .on_its_way = true};
@@ -202,7 +202,8 @@ void Planner::begin_or_wait(UnitIndex index, Time now, Actions& actions) {
     if (!m.is_leaving()) return;
     const auto& required = graph_.of(index).required;
     auto lost = std::find_if(required.begin(), required.end(), [&](const Need& need) { return !stands(need); });
-    if (m.state.wanted == Wanted::Up && lost == required.end()) {  // that was quick: it is back already
+    bool restarts = m.state.again;
+    if (m.state.wanted == Wanted::Up && lost == required.end() && !restarts) {  // that was quick: it is back already
         m.yields = m.on_its_way = false;
         m.waits_for.clear();
         return pend_neighbours(index);
@@ -210,6 +211,7 @@ void Planner::begin_or_wait(UnitIndex index, Time now, Actions& actions) {
     Gate gate = stop_gate(index);
     if (gate.kind != Gate::Kind::Open) return wait_for(index, gate, now, actions);
     if (m.state.wanted == Wanted::Down) apply(index, UnitEvent::Begin, m.reason, now, actions);
+    else if (restarts) apply(index, UnitEvent::Begin, m.up_reason, now, actions);
     else apply(index, UnitEvent::Yield, lost->name + ", which it requires, is stopping or has stopped", now, actions);
 }
 

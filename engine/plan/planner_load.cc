@@ -227,6 +227,8 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
         m.stop_verdict = Truth::False;
         if (saved.hold == Hold::Down)
             apply(index, UnitEvent::HandStop, "by hand, when the engine went", now, actions);
+        else if (saved.again && saved.wanted == Wanted::Up)
+            apply(index, UnitEvent::HandRestart, "restarted by hand, when the engine went", now, actions);
     }
 }
 

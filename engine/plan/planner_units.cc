@@ -42,6 +42,7 @@ void Planner::note_asker(Managed& m, UnitEvent event, bool moves) {
             break;
         case UnitEvent::HandStart:
         case UnitEvent::HandStop:
+        case UnitEvent::HandRestart:
         case UnitEvent::Reset: m.asker = Asker::Hand; break;
         case UnitEvent::Asked:
             if (moves) m.asker = Asker::Unit;
@@ -104,7 +105,9 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
     std::string text = move_text(before, m.state, reason, m.last_end);
     // A job that ended and the next one that begins are two moves in one transition.
     bool restarted = before.actual == Actual::Starting && t.step == Step::Start;
-    if (restarted) text = "starting once more: its condition was left and became true meanwhile";
+    if (restarted)
+        text = m.asker == Asker::Hand ? "starting once more: restarted by hand meanwhile"
+                                      : "starting once more: its condition was left and became true meanwhile";
     if (!text.empty())
         actions.push_back(Report{m.state.actual == Actual::Failed ? Report::Level::Error
                                                                   : Report::Level::Info,
@@ -224,6 +227,10 @@ void Planner::by_hand(UnitIndex index, UnitEvent event, Time now, Actions& actio
     if (event != UnitEvent::HandStop) let_go(index, now, actions);
     apply(index, event, "by hand", now, actions);
     Managed& m = units_[index];
+    if (event == UnitEvent::HandRestart && m.state.actual == Actual::Starting && m.state.again)
+        actions.push_back(Report{Report::Level::Info, m.unit->name,
+                                 m.unit->task ? "runs once more as soon as this run has ended (by hand)"
+                                              : "is restarted as soon as it has started (by hand)"});
     if (event == UnitEvent::Reset && m.unit->condition_kind == ConditionKind::While && !m.orphaned) {
         // A `while` is about now: given back to its condition, it follows it at once.
         if (m.verdict == Truth::True && m.now == Truth::True && m.stop_verdict != Truth::True &&

@@ -14,7 +14,7 @@ Transition reconciled(UnitState s) {
         s.actual = Actual::Starting;
         return {s, Step::Start};
     }
-    if (s.wanted == Wanted::Down && s.actual == Actual::Active) {
+    if (s.actual == Actual::Active && (s.wanted == Wanted::Down || s.again)) {
         s.actual = Actual::Stopping;
         return {s, Step::Stop};
     }
@@ -36,13 +36,19 @@ Transition wanted_down(UnitState s) {
 
 Transition job_ended(UnitState s, bool well, UnitKind kind) {
     if (s.actual == Actual::Starting) {
-        if (std::exchange(s.again, false)) return {s, Step::Start};
+        // A service that runs is stopped before it is started once more.
+        bool runs = well && !kind.task;
+        if (s.again && !runs) {
+            s.again = false;
+            return {s, Step::Start};
+        }
         s.actual = !well ? Actual::Failed : kind.task ? Actual::Done : Actual::Active;
         return reconciled(s);
     }
     if (s.actual == Actual::Stopping) {
         // Wanted again meanwhile: it is started, whatever became of the stop.
         s.actual = well || s.wanted == Wanted::Up ? Actual::Waiting : Actual::Failed;
+        s.again = false;
         return reconciled(s);
     }
     return {s, Step::None};
@@ -69,7 +75,7 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
         case UnitEvent::Edge:
             if (s.hold == Hold::Down) return {s, Step::None};
             s.hold = Hold::None;
-            if (kind.starts_again && s.wanted == Wanted::Up && s.actual == Actual::Active) {
+            if (kind.starts_again && s.wanted == Wanted::Up && s.actual == Actual::Active && !s.again) {
                 s.actual = Actual::Starting;
                 return {s, Step::Start};
             }
@@ -81,6 +87,12 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
             return wanted_down(s);
         case UnitEvent::HandStart:
             s.hold = kind.holds ? Hold::Up : Hold::None;
+            return wanted_up(s, false);
+        case UnitEvent::HandRestart:
+            s.hold = kind.holds ? Hold::Up : Hold::None;
+            // After a failure something may still run: it is stopped first.
+            if (s.actual == Actual::Failed && !kind.task) s.actual = Actual::Active;
+            s.again |= s.actual == Actual::Starting || s.actual == Actual::Active || s.actual == Actual::Stopping;
             return wanted_up(s, false);
         case UnitEvent::HandStop:
             s.hold = Hold::Down;
@@ -107,17 +119,24 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
             return {s, Step::None};
         case UnitEvent::JobDone: return job_ended(s, true, kind);
         case UnitEvent::JobFailed: return job_ended(s, false, kind);
-        case UnitEvent::FoundRunning: return job_ended(s, false, kind);
+        case UnitEvent::FoundRunning:
+            if (s.actual == Actual::Starting && !kind.task) s.again = false;  // whoever runs there is not stopped on a guess
+            return job_ended(s, false, kind);
         case UnitEvent::Died:
         case UnitEvent::Finished:
             if (s.actual != Actual::Active) return {s, Step::None};
+            if (std::exchange(s.again, false)) {  // it was to be stopped and started: that was the stop
+                s.actual = Actual::Waiting;
+                return reconciled(s);
+            }
             // It was to stop anyway, and waited for others to stop first.
             s.actual = s.wanted == Wanted::Down      ? Actual::Waiting
                        : event == UnitEvent::Died ? Actual::Failed
                                                   : Actual::Done;
             return {s, Step::None};
         case UnitEvent::Pause:
-            if (s.actual == Actual::Starting || s.actual == Actual::Active) s.actual = Actual::Waiting;
+            if (s.actual != Actual::Starting && s.actual != Actual::Active) return {s, Step::None};
+            s.actual = Actual::Waiting;
             s.again = false;
             return {s, Step::None};
         case UnitEvent::Retry:

@@ -10,6 +10,8 @@
 //   Down    Starting   lost while starting: starts are never       wait, then stop
 //                      interrupted because of the condition
 //   Up      Active     the service runs, as it should              -
+//   Up      Active     the same with `again`: to be restarted      stop it, when those that require it
+//                                                                  have stopped, and start it
 //   Down    Active     it runs and should not                      stop it, when those that require it
 //                                                                  have stopped
 //   Up      Stopping   wanted again while the stop job runs; or    wait, then start
@@ -40,7 +42,9 @@ struct UnitState {
     Wanted wanted = Wanted::Down;
     Actual actual = Actual::Waiting;
     Hold hold = Hold::None;
-    bool again = false;  // an edge came while the task was starting: one more run afterwards
+    // Once more, and on from the next rest: a task, because an edge came while it ran, or a person restarts
+    // it; a service that a person restarts, until its stop has ended.
+    bool again = false;
     bool operator==(const UnitState&) const = default;
 };
 
@@ -62,6 +66,7 @@ enum class UnitEvent : unsigned char {
     Finished,     // it ended by itself and well
     Pause,        // a start failed, or the daemon ended, and it will be tried again (restart)
     Retry,        // now
+    HandRestart,  // devmux restart
 };
 
 // Whether it only comes when the unit's turn has come.

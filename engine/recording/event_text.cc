@@ -128,6 +128,7 @@ struct Writer {
     void operator()(const HandRequest& hand) const {
         const char* word = hand.event == UnitEvent::HandStart ? "start "
                            : hand.event == UnitEvent::HandStop ? "stop "
+                           : hand.event == UnitEvent::HandRestart ? "restart-unit "
                            : hand.clear_latches ? "reset-latch " : "reset ";
         out += word + escaped_word(hand.unit) + "\n";
     }
@@ -258,9 +259,12 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
         out.event = DaemonReady{*job};
     } else if (word == "deadline") {
         out.event = DeadlineReached{};
-    } else if (word == "start" || word == "stop" || word == "reset" || word == "reset-latch") {
+    } else if (word == "start" || word == "stop" || word == "restart-unit" || word == "reset" || word == "reset-latch") {
         if (!text) return expected("the name of a unit");
-        UnitEvent event = word == "start" ? UnitEvent::HandStart : word == "stop" ? UnitEvent::HandStop : UnitEvent::Reset;
+        UnitEvent event = word == "start"          ? UnitEvent::HandStart
+                          : word == "stop"         ? UnitEvent::HandStop
+                          : word == "restart-unit" ? UnitEvent::HandRestart
+                                                   : UnitEvent::Reset;
         out.event = HandRequest{*text, event, word == "reset-latch"};
     } else if (word == "ended") {
         if (auto error = ended(line, out)) return error;

@@ -55,6 +55,7 @@ class BusConnection {
     int eval(sd_bus_message* call);
     int start(sd_bus_message* call);
     int stop(sd_bus_message* call);
+    int restart(sd_bus_message* call);
     int reset(sd_bus_message* call);
     int reload(sd_bus_message* call);
     int wait(sd_bus_message* call);

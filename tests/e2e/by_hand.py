@@ -1,4 +1,4 @@
-"""People and time: start, stop and reset, restarts, signals, dry runs, sources."""
+"""People and time: start, stop, restart and reset, restarts, signals, dry runs, sources."""
 import os
 import signal
 
@@ -37,6 +37,48 @@ def start_stop_reset(p):
     d.ask("stop", "w")
     d.ask("start", "w")
     equal([r.argv[0] for r in p.runs("w")], ["start", "stop"] * 3 + ["start"], "what ran")
+
+
+@test
+def restart_in_one_request(p):
+    gate, hang = p.out / ".gate", p.out / ".hang"
+    waits = f"[ ! -e {hang} ] || until [ -e {gate} ]; do sleep 0.02; done"
+    p.unit("base", p.command(stop=True, then=waits))
+    p.unit("user", "requires: base\n" + p.command(stop=True))
+    p.unit("task", "task: true\n" + p.command())
+    p.unit("bad", p.command(stop=True, then='[ "$1" = stop ] || exit 7'))
+    p.unit("each", f"each-event: 'network interface[name = \"{p.name('x')}\"]'\n" + p.command())
+    d = p.daemon()
+
+    def ran():
+        return [(r.env["DEVMUX_UNIT"], r.argv[0]) for r in p.runs()]
+    d.ask("restart", "user")
+    equal(ran(), [("base", "start"), ("user", "start")], "what does not run is started")
+    equal([d.state("base"), d.state("user")], ["active", "active"], "states")
+    equal(d.json("restart", "base")["state"], "active", "waited for")
+    d.until_state("user", "active")
+    both = [("user", "stop"), ("base", "stop"), ("base", "start"), ("user", "start")]
+    equal(ran()[2:], both, "who requires it stops first and comes back")
+    equal([d.unit("base")["asked_by"], d.unit("user")["asked_by"]], ["a person", "a person"], "who asked")
+    d.ask("restart", "task", "task")
+    equal(len(p.runs("task")), 2, "a task runs again")
+    contains(d.ask("restart", "bad", code=1).stderr, "failed: exited with status 7", "why")
+    contains(d.ask("restart", "each", code=5).stderr, "run by events alone", "no such thing")
+    contains(d.ask("restart", "nobody", code=4).stderr, "no unit", "nor that")
+    # kill -9 while the stop runs: its end is waited for, and the start is not forgotten.
+    hang.touch()
+    d.ask("restart", "--no-wait", "base")
+    p.until_runs("base", 2, "stop")
+    d.kill()
+    d = p.daemon()
+    equal([d.state("base"), d.unit("base")["wanted"]], ["stopping", "up"], "adopted")
+    gate.touch()
+    d.until_state("user", "active")
+    equal([x for x in ran() if x[0] in ("base", "user")][6:], both, "once each, in order")
+    d.kill()
+    d = p.daemon()
+    d.barrier()
+    equal([d.state("base"), d.state("user"), len(p.runs("base"))], ["active", "active", 5], "and that was all")
 
 
 @test

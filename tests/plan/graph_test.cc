@@ -252,7 +252,7 @@ TEST_SUITE("plan/graph") {
                     case 0:
                     case 1:
                     case 2: machine.file("/" + std::to_string(random() % 4), random() % 2); break;
-                    case 3: machine.by_hand(name, UnitEvent::HandStart); break;
+                    case 3: machine.by_hand(name, random() % 2 ? UnitEvent::HandStart : UnitEvent::HandRestart); break;
                     case 4: machine.by_hand(name, random() % 2 ? UnitEvent::HandStop : UnitEvent::Reset); break;
                     case 5: machine.end_any(random, random() % 3 == 0); break;
                     default: machine.end_any(random, 0);

@@ -6,6 +6,7 @@
 #include <array>
 #include <sstream>
 #include <string>
+#include <vector>
 
 using namespace devmux;
 
@@ -20,6 +21,8 @@ constexpr std::array kEvents{UnitEvent::Edge,     UnitEvent::Loss,  UnitEvent::S
                              UnitEvent::Asked,    UnitEvent::Begin, UnitEvent::Yield,    UnitEvent::Doomed,
                              UnitEvent::FoundRunning, UnitEvent::Died, UnitEvent::Finished, UnitEvent::Pause,
                              UnitEvent::Retry};
+// Those that the first table has no column for.
+constexpr std::array kMoreEvents{UnitEvent::HandRestart};
 
 std::string text(const UnitState& s) {
     return std::string(to_string(s.wanted)) + "," + std::string(to_string(s.actual)) +
@@ -96,6 +99,53 @@ TEST_SUITE("plan/unit_state") {
               "down,failed,hold-down");
     }
 
+    // "again" of a service: a person restarts it. Columns as above, and HandRestart behind them.
+    TEST_CASE("a restart by hand: stopped and started, in one request") {
+        struct Restarted {
+            const char *state, *service, *task;
+        };
+        for (const Restarted& row : {Restarted{"down,waiting", "up,starting START", "up,starting START"},
+                                     {"up,waiting", "up,starting START", "up,starting START"},
+                                     {"down,starting", "up,starting,again", "up,starting,again"},
+                                     {"up,starting", "up,starting,again", "up,starting,again"},
+                                     {"down,active", "up,stopping,again STOP", "up,stopping,again STOP"},
+                                     {"up,active", "up,stopping,again STOP", "up,stopping,again STOP"},
+                                     {"down,done", "up,starting START", "up,starting START"},
+                                     {"up,done", "up,starting START", "up,starting START"},
+                                     {"down,stopping", "up,stopping,again", "up,stopping,again"},
+                                     {"up,stopping", "up,stopping,again", "up,stopping,again"},
+                                     {"down,failed", "up,stopping,again STOP", "up,starting START"},
+                                     {"up,failed", "up,stopping,again STOP", "up,starting START"}}) {
+            CAPTURE(row.state);
+            UnitState s = parse(row.state);
+            CHECK(text(next(s, UnitEvent::HandRestart, {})) == row.service);
+            CHECK(text(next(s, UnitEvent::HandRestart, {.task = true})) == row.task);
+            s.hold = Hold::Down;
+            CHECK(text(next(s, UnitEvent::HandRestart, {})) == row.service);
+            CHECK(next(s, UnitEvent::HandRestart, {.holds = true}).state.hold == Hold::Up);
+        }
+    }
+
+    TEST_CASE("every event while a service is being restarted") {
+        const Row kRestarting[] = {
+            {"up,starting", {".", "down,starting", "down,starting", ".", "down,starting,hold-down", ".", "up,stopping,again STOP", "up,starting START", ".", ".", ".", ".", "up,failed", ".", ".", "up,waiting", "."}},
+            {"up,active", {"up,stopping,again STOP", "down,stopping STOP", "down,stopping STOP", "up,stopping,again STOP", "down,stopping,hold-down STOP", ".", ".", ".", "up,stopping,again STOP", "up,stopping,again STOP", "up,stopping,again STOP", ".", ".", "up,starting START", "up,starting START", "up,waiting", "."}},
+            {"up,stopping", {".", "down,stopping", "down,stopping", ".", "down,stopping,hold-down", ".", "up,starting START", "up,starting START", ".", ".", ".", ".", "up,starting START", ".", ".", ".", "."}},
+        };
+        for (const Row& row : kRestarting)
+            for (size_t i = 0; i < kEvents.size(); ++i) {
+                UnitState s = parse(row.state);
+                s.again = true;
+                CAPTURE(row.state);
+                CAPTURE(i);
+                std::string expected = std::string(row.next[i]) == "." ? text(s) : row.next[i];
+                CHECK(text(next(s, kEvents[i], {})) == expected);
+            }
+        // Another edge does not begin a start beside the stop that is due.
+        CHECK(text(next({Wanted::Up, Actual::Active, Hold::None, true}, UnitEvent::Edge, {.starts_again = true})) ==
+              "up,stopping,again STOP");
+    }
+
     TEST_CASE("if-running: run starts again what is active; nobody else does") {
         UnitKind again{.starts_again = true}, while_again{.holds = true, .starts_again = true};
         UnitState active{Wanted::Up, Actual::Active, Hold::None, false};
@@ -135,7 +185,9 @@ TEST_SUITE("plan/unit_state") {
         for (UnitKind kind : {UnitKind{false, false}, UnitKind{true, false}, UnitKind{false, true}, UnitKind{true, true},
                               UnitKind{.starts_again = true}, UnitKind{.holds = true, .starts_again = true}})
             every_state([&](const UnitState& s) {
-                for (UnitEvent event : kEvents) {
+                std::vector<UnitEvent> events(kEvents.begin(), kEvents.end());
+                events.insert(events.end(), kMoreEvents.begin(), kMoreEvents.end());
+                for (UnitEvent event : events) {
                     Transition t = next(s, event, kind);
                     CAPTURE(text(s));
                     CAPTURE(static_cast<int>(event));

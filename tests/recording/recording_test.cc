@@ -62,6 +62,7 @@ std::vector<Event> all_events(std::string& message) {
                            JobEnded{.job = 5, .code = 3}, JobEnded{.job = 6, .signal = 9}, JobEnded{.job = 7, .error = kHostile},
                            JobEnded{.job = 8}, JobEnded{.job = 9, .code = 0, .found_running = true}, DaemonReady{10}, JobSeen{9, kHostile, true, kHostile}, JobSeen{10, "x", false, ""},
                            JobSignalled{11, 15, kHostile, ""}, JobSignalled{12, 9, "", kHostile}, DeadlineReached{}, HandRequest{"u", UnitEvent::HandStart, false},
+                           HandRequest{"u", UnitEvent::HandRestart, false},
                            HandRequest{"u", UnitEvent::HandStop, false}, HandRequest{"a b", UnitEvent::Reset, true},
                            HandRequest{"u", UnitEvent::Reset, false}};
     for (int why = 0; why < 7; ++why) out.emplace_back(InDoubt{static_cast<InDoubt::Why>(why)});

@@ -217,7 +217,10 @@ class RandomWorld {
     }
     void hand() {
         static constexpr const char* kUnits[] = {"both", "first", "held", "chain", "count", "nobody", "stays"};
-        UnitEvent event = pick(3) == 0 ? UnitEvent::HandStart : pick(2) ? UnitEvent::HandStop : UnitEvent::Reset;
+        UnitEvent event = pick(4) == 0   ? UnitEvent::HandRestart
+                          : pick(3) == 0 ? UnitEvent::HandStart
+                          : pick(2)      ? UnitEvent::HandStop
+                                         : UnitEvent::Reset;
         feed(HandRequest{kUnits[pick(7)], event, event == UnitEvent::Reset && pick(2) == 0});
     }
     // Jobs that take too long: what they wait in, and what came of signals.
