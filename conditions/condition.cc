@@ -70,4 +70,10 @@ void each_leaf(const Condition& c, const std::function<void(const Condition&)>& 
     for (const Condition& part : c.parts) each_leaf(part, visit);
 }
 
+void ask_expected(Condition& c) {
+    if (c.kind == Kind::Fact)
+        c.fact.expected = c.fact.kind == FactKind::OnType || c.fact.kind == FactKind::RootOnType;
+    for (Condition& part : c.parts) ask_expected(part);
+}
+
 }  // namespace devmux

@@ -47,4 +47,8 @@ std::string to_string(const DeviceTerm& term);
 // Every Device and Fact leaf, in reading order.
 void each_leaf(const Condition& condition, const std::function<void(const Condition&)>& visit);
 
+// `PATH on TYPE` and `root on TYPE` then also ask what boot is going to mount: /etc/fstab, and root= and
+// nfsroot= of the kernel's command line, where nothing is mounted yet. For `boot-if`.
+void ask_expected(Condition& condition);
+
 }  // namespace devmux

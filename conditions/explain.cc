@@ -102,7 +102,9 @@ class Explaining {
             if (e.truth == Truth::Unknown) e.supplier = awaited(c.device, facts_);
             if (e.supplier.empty()) e.supplier = classes_.supplied_by(c.device.class_id);
         } else if (c.kind == Kind::Fact) {
-            e.seen = e.truth == Truth::Unknown ? "not known yet" : e.truth == Truth::True ? "yes" : "no";
+            e.seen = facts_.seen(c.fact);
+            if (e.seen.empty())
+                e.seen = e.truth == Truth::Unknown ? "not known yet" : e.truth == Truth::True ? "yes" : "no";
             e.supplier = fact_term(c.fact.kind).supplier;
         } else {
             e.kind = c.kind == Kind::Not   ? Explanation::Kind::Not

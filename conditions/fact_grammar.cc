@@ -6,6 +6,8 @@
 namespace devmux {
 namespace {
 
+constexpr size_t kTypeBytes = 64;  // no file system's name is that long
+
 std::string argument(Cursor& cursor, std::string_view part) {
     Token token = cursor.take();
     const char* what = part == "PATH" ? "an absolute path" : part == "NAME" ? "a unit's name" : "a word";
@@ -24,6 +26,31 @@ std::string value(Cursor& cursor) {
     return token.kind == Token::Kind::String ? cursor.take().text : argument(cursor, "VALUE");
 }
 
+// Of a place in the tree of mounts: compared letter by letter, so it is spelled in one way only.
+std::string mount_point(Cursor& cursor) {
+    Token token = cursor.peek();
+    std::string path = normal_path(argument(cursor, "PATH"));
+    if (path.empty())
+        cursor.fail_at(token, "a path of a mount may not go up by \"..\"", "write where it leads to");
+    return path;
+}
+
+// Words of the language ignore case, and types of file systems are written small.
+std::string file_system(Cursor& cursor) {
+    Token token = cursor.take();
+    auto is_part = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'; };
+    bool word = token.kind == Token::Kind::String || token.kind == Token::Kind::Word;
+    bool keyword = token.kind == Token::Kind::Word &&
+                   std::find(keywords().begin(), keywords().end(), token.low) != keywords().end();
+    if (!word || keyword || token.low.empty() || token.low.size() > kTypeBytes ||
+        !std::all_of(token.low.begin(), token.low.end(), is_part))
+        cursor.fail_at(token, "expected a type of file system, found " + described(token), "nfs, ext4, fuse.sshfs");
+    if (token.low == "autofs")
+        cursor.fail_at(token, "no path lies on autofs: it stands for what it is going to mount",
+                       "ask for the type of that");
+    return token.low;
+}
+
 // `only_row`: a mismatch is this row's error; otherwise the next row is tried.
 bool read_row(Cursor& cursor, const FactTerm& row, FactKey& key, bool only_row) {
     key = {row.kind, ""};
@@ -35,6 +62,15 @@ bool read_row(Cursor& cursor, const FactTerm& row, FactKey& key, bool only_row) 
         if (part == "[=") {
             if (cursor.accept("=")) key.name += "=" + value(cursor);
             return true;
+        }
+        if (part == "PATH" && is_of_mounts(row.kind)) {
+            key.name = mount_point(cursor);
+            continue;
+        }
+        if (part == "FSTYPE") {
+            std::string type = file_system(cursor);
+            key.name = key.name.empty() ? type : type + " " + key.name;
+            continue;
         }
         if (part == "PATH" || part == "WORD" || part == "NAME") {
             key.name = argument(cursor, part);
@@ -51,20 +87,32 @@ bool read_row(Cursor& cursor, const FactTerm& row, FactKey& key, bool only_row) 
 
 std::string_view first_word(const FactTerm& row) { return row.pattern.substr(0, row.pattern.find(' ')); }
 
+// Behind a path: which of its facts was meant.
+[[noreturn]] void fail_behind_path(Cursor& cursor) {
+    std::string path = cursor.take().text;
+    cursor.skip_noise();
+    std::string near = cursor.is("exists") ? "file " + path + " exists"
+                                           : nearest(cursor.peek().low, {"mounted", "on"});
+    cursor.fail("expected \"mounted\" or \"on\" behind a path, found " + described(cursor.peek()),
+                near.empty() ? "/usr mounted, /usr on nfs" : "did you mean " + quoted(near) + "?");
+}
+
 }  // namespace
 
 bool read_fact(Cursor& cursor, FactKey& key) {
     const Token start = cursor.peek();
-    if (start.kind != Token::Kind::Word) return false;
+    bool path = start.kind == Token::Kind::Path || (start.kind == Token::Kind::String && start.text.starts_with('/'));
+    if (start.kind != Token::Kind::Word && !path) return false;
     std::vector<const FactTerm*> rows;
     for (const FactTerm& row : fact_terms())
-        if (first_word(row) == start.low) rows.push_back(&row);
+        if (first_word(row) == (path ? "PATH" : std::string_view(start.low))) rows.push_back(&row);
     std::string all;
     for (const FactTerm* row : rows) {
         Cursor attempt = cursor;
         if (read_row(attempt, *row, key, rows.size() == 1)) return cursor = attempt, true;
         all += (all.empty() ? "" : ", ") + quoted(row->pattern);
     }
+    if (path) fail_behind_path(cursor);
     if (!rows.empty()) cursor.fail_at(start, "expected one of " + all);
     return false;
 }

@@ -60,14 +60,25 @@ class DeviceFacts {
     virtual const DeviceFacts* parent() const = 0;  // nearest ancestor device; null at the top
 };
 
-enum class FactKind : unsigned char { Settled, File, KernelArgument, UnitActive, UnitFailed, UnitDone };
+enum class FactKind : unsigned char {
+    Settled, File, KernelArgument, UnitActive, UnitFailed, UnitDone, Mounted, OnType, RootOnType
+};
 
-// A fact without a device: `name` is the path, the word (with "=VALUE") or the unit.
+// A fact without a device: `name` is the path, the word (with "=VALUE") or the unit; of OnType the
+// type of file system, a blank and the path, and of RootOnType the type alone.
 struct FactKey {
     FactKind kind = FactKind::Settled;
     std::string name;
+    // Of OnType and RootOnType: where nothing is mounted yet, what boot is going to mount counts
+    // (condition.h, ask_expected()).
+    bool expected = false;
     auto operator<=>(const FactKey&) const = default;
 };
+
+bool is_of_mounts(FactKind kind);
+// Of a fact of mounts: the path that it asks about, and the type, which is empty for Mounted.
+std::string_view mount_path(const FactKey& key);
+std::string_view mount_type(const FactKey& key);
 
 class Facts {
   public:
@@ -84,6 +95,8 @@ class Facts {
     // This very device is there for certain.
     virtual bool stands(std::string_view, const Generation&) const { return false; }
     virtual Truth fact(const FactKey& key) const = 0;
+    // What was seen instead, where there is more to say than yes and no.
+    virtual std::string seen(const FactKey&) const { return ""; }
 };
 
 }  // namespace devmux

@@ -192,7 +192,7 @@ class Grammar {
             cursor_.fail("expected a device, a fact or a parenthesis, found " + described(token));
         std::vector<std::string> known = classes_.all_names();
         for (const FactTerm& term : fact_terms())
-            known.emplace_back(term.pattern.substr(0, term.pattern.find(' ')));
+            if (!term.pattern.starts_with("PATH")) known.emplace_back(term.pattern.substr(0, term.pattern.find(' ')));
         std::string two = words[0] + (words.size() > 1 ? " " + words[1] : "");
         std::string near = words.size() > 1 ? nearest(two, known) : "";
         if (near.empty()) near = nearest(words[0], known);

@@ -1,6 +1,7 @@
 // The rows. See terms.h for what feeds on them.
 #include "conditions/terms.h"
 
+#include <algorithm>
 #include <array>
 
 #include "conditions/text.h"
@@ -25,6 +26,14 @@ constexpr std::array kFacts{
              "that unit's last start, or stop, failed", "the unit itself: devmux explain NAME"},
     FactTerm{FactKind::UnitDone, "unit NAME done",
              "that unit is a task and has run to its end", "the unit itself: devmux explain NAME"},
+    FactTerm{FactKind::Mounted, "PATH mounted",
+             "a file system is mounted right there: PATH is a mount point", "whoever mounts it: mount PATH"},
+    FactTerm{FactKind::OnType, "PATH on FSTYPE",
+             "the mounted file system that PATH lies on is of that type; nfs is nfs or nfs4",
+             "whoever mounts it: mount -t FSTYPE"},
+    FactTerm{FactKind::RootOnType, "root on FSTYPE",
+             "the same of the root file system: root on nfs",
+             "the boot loader: it cannot change before the next boot"},
 };
 
 constexpr std::array kStates{
@@ -50,6 +59,13 @@ bool is_word(std::string_view text) {
 
 std::string word(std::string_view text) { return is_word(text) ? std::string(text) : quoted(text); }
 
+// A path as the lexer takes it without quotes.
+std::string path(std::string_view text) {
+    std::string words(text);
+    std::replace(words.begin(), words.end(), '/', '-');
+    return is_word(words) ? std::string(text) : quoted(text);
+}
+
 }  // namespace
 
 std::span<const FactTerm> fact_terms() { return kFacts; }
@@ -71,6 +87,21 @@ std::string_view state_name(DeviceState state) {
 std::span<const std::string_view> keywords() { return kKeywords; }
 std::span<const std::string_view> noise_words() { return kNoise; }
 
+bool is_of_mounts(FactKind kind) {
+    return kind == FactKind::Mounted || kind == FactKind::OnType || kind == FactKind::RootOnType;
+}
+
+std::string_view mount_path(const FactKey& key) {
+    std::string_view name = key.name;
+    if (key.kind == FactKind::RootOnType) return "/";
+    return key.kind == FactKind::OnType ? name.substr(std::min(name.find(' ') + 1, name.size())) : name;
+}
+
+std::string_view mount_type(const FactKey& key) {
+    std::string_view name = key.name;
+    return key.kind == FactKind::Mounted ? "" : name.substr(0, name.find(' '));
+}
+
 std::string to_string(const FactKey& key) {
     std::string out;
     std::string_view pattern = fact_term(key.kind).pattern;
@@ -80,7 +111,9 @@ std::string to_string(const FactKey& key) {
         pattern.remove_prefix(std::min(space + 1, pattern.size()));
         if (!out.empty()) out += ' ';
         if (part == "PATH") {
-            out += quoted(key.name);
+            out += is_of_mounts(key.kind) ? path(mount_path(key)) : quoted(key.name);
+        } else if (part == "FSTYPE") {
+            out += word(mount_type(key));
         } else if (part == "NAME") {
             out += word(key.name);
         } else if (part == "WORD") {

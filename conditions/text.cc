@@ -86,6 +86,19 @@ std::string nearest(std::string_view word, const std::vector<std::string>& known
     return best;
 }
 
+std::string normal_path(std::string_view path) {
+    if (!path.starts_with('/')) return "";
+    std::string out;
+    while (!path.empty()) {
+        path.remove_prefix(1);
+        std::string_view name = path.substr(0, path.find('/'));
+        path.remove_prefix(name.size());
+        if (name == "..") return "";
+        if (!name.empty() && name != ".") out.append("/").append(name);
+    }
+    return out.empty() ? "/" : out;
+}
+
 std::string lower(std::string_view text) {
     std::string out(text);
     for (char& c : out)

@@ -17,6 +17,10 @@ std::string nearest(std::string_view word, const std::vector<std::string>& known
 
 std::string lower(std::string_view text);
 
+// An absolute path without what says nothing: doubled and closing slashes, and "." as a component.
+// Empty where it is not absolute, or has a ".." (where that leads depends on links).
+std::string normal_path(std::string_view path);
+
 // `text` as a double-quoted word of the condition language: \" and \\ escaped.
 std::string quoted(std::string_view text);
 

@@ -9,6 +9,7 @@
 #include "engine/intake/history.h"
 #include "engine/model/device_checkpoint.h"
 #include "engine/plan/job_limits.h"
+#include "engine/plan/known_mounts.h"
 #include "engine/plan/late_attributes.h"
 #include "engine/plan/planner_checkpoint.h"
 #include "engine/plan/udev_wait.h"
@@ -18,6 +19,7 @@ namespace devmux {
 struct Checkpoint {
     bool coldplug = false, doubted = false, settled = false;
     std::map<std::string, Truth> files;
+    KnownMounts mounts;
     DeviceTableCheckpoint table;
     History::Checkpoint history;
     PlannerCheckpoint planner;

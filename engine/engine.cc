@@ -45,7 +45,7 @@ void Engine::start(const SavedState& saved, Time now, Actions& actions) {
 }
 
 Checkpoint Engine::checkpoint() const {
-    return {world_.coldplug, world_.doubted, world_.settled, world_.files, world_.table.checkpoint(),
+    return {world_.coldplug, world_.doubted, world_.settled, world_.files, world_.mounts, world_.table.checkpoint(),
             history_.checkpoint(), planner_.checkpoint(), udev_.checkpoint(), late_.checkpoint(), limits_.checkpoint(),
             last_looks_, counters_.unready};
 }
@@ -55,6 +55,7 @@ void Engine::restore(const Checkpoint& from) {
     world_.doubted = from.doubted;
     world_.settled = from.settled;
     world_.files = from.files;
+    world_.mounts = from.mounts;
     world_.table.restore(from.table);
     history_.restore(from.history);
     planner_.restore(configuration_, from.planner);
@@ -271,13 +272,6 @@ void Engine::await_udev(Time now, Actions& actions) {
 
 void Engine::take(const ModulesSeen& modules, Time now, Actions& actions) {
     planner_.modules_seen(modules, now, actions);
-}
-
-void Engine::take(const FileSeen& file, Time now, Actions& actions) {
-    Truth& known = world_.files.try_emplace(file.path, Truth::Unknown).first->second;
-    if (known == file.exists) return;
-    known = file.exists;
-    planner_.fact_changed({FactKind::File, file.path}, now, actions);
 }
 
 void Engine::take(const DeadlineReached&, Time now, Actions& actions) {

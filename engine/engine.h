@@ -61,7 +61,7 @@ struct NewConfiguration {
 };
 
 using Event = std::variant<DeviceEvent, LookedAt, AttributesRead, Snapshot, CaughtUp, ColdplugComplete, InDoubt,
-                           UdevSeen, ModulesSeen, FileSeen, JobEnded, JobSeen, JobSignalled, DaemonReady,
+                           UdevSeen, ModulesSeen, FileSeen, MountsSeen, JobEnded, JobSeen, JobSignalled, DaemonReady,
                            DeadlineReached, HandRequest, NewConfiguration>;
 
 struct Counters {
@@ -121,6 +121,7 @@ class Engine {
     void take(const UdevSeen& udev, Time now, Actions& actions);
     void take(const ModulesSeen& modules, Time now, Actions& actions);
     void take(const FileSeen& file, Time now, Actions& actions);
+    void take(const MountsSeen& seen, Time now, Actions& actions);
     void take(const JobEnded& end, Time now, Actions& actions);
     void take(const JobSeen& seen, Time now, Actions& actions);
     void take(const JobSignalled& signalled, Time now, Actions& actions);

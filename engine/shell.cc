@@ -85,6 +85,7 @@ std::optional<Error> Shell::start() {
         report(resume.error(), Report::Level::Warning);
     }
     files_.emplace(config_.root.empty() ? "/" : config_.root, config_.proc + "/self/mountinfo");
+    open_mounts();
     loop_.on_deadline([this] { on_deadline(); });
     loop_.on_readable(files_->fd(), "files", Loop::Priority::Files, [this] {
         for (const FileSeen& seen : files_->take()) {
@@ -262,6 +263,7 @@ void Shell::watch_files() {
         if (truth != Truth::Unknown && !paths.contains(path)) forgotten.push_back(path);
     files_->watch(std::move(paths));
     for (std::string& path : forgotten) feed(FileSeen{std::move(path), Truth::Unknown});
+    watch_mounts();
 }
 
 void Shell::on_deadline() {

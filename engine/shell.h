@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/intake/files.h"
 #include "engine/intake/hotplug.h"
+#include "engine/intake/mounts.h"
 #include "engine/intake/netlink.h"
 #include "engine/intake/resume.h"
 #include "engine/intake/sysfs.h"
@@ -29,6 +30,7 @@
 #include "engine/run/saved_state.h"
 #include "engine/run/unit_log.h"
 #include "engine/shell_config.h"
+#include "engine/shell_waits.h"
 #include "engine/status/bus.h"
 #include "engine/status/control.h"
 #include "engine/status/log.h"
@@ -125,6 +127,10 @@ class Shell final : public Control, private ChildWatch {
     void look_at_waits();
     void read_waits_again();
     bool waits_for_file(const Condition& condition) const;
+    void open_mounts();  // shell_mounts.cc
+    void watch_mounts();
+    bool ask_mounts(const Condition& condition);
+    bool waits_for_mount(const Condition& condition) const;
     bool needs_more(const Condition& condition) const;
     void remember(const Condition& asked);
     void renew_needs(bool look);
@@ -135,7 +141,7 @@ class Shell final : public Control, private ChildWatch {
     Time started_;
     std::shared_ptr<const Configuration> configuration_;
     std::shared_ptr<const AttributeNeeds> needs_;  // of the configuration, and of who asks meanwhile
-    std::deque<std::string> asked_files_;          // by eval; the oldest are forgotten
+    std::deque<std::string> asked_files_, asked_mounts_;  // by eval; the oldest are forgotten
     std::deque<std::pair<Condition, size_t>> asked_attributes_;  // the same, and how many attributes
     std::set<std::string> kept_;  // units whose file is broken now; the last good is in force
     std::unique_ptr<Engine> engine_;
@@ -149,6 +155,7 @@ class Shell final : public Control, private ChildWatch {
     std::optional<HotplugSocket> hotplug_;
     std::optional<ResumeWatch> resume_;
     std::optional<FileWatch> files_;
+    std::optional<MountWatch> mounts_;
     std::multimap<Time, std::string> looks_;  // devpaths to look at again, and when
     std::shared_ptr<std::atomic<bool>> ask_records_ = std::make_shared<std::atomic<bool>>(false);
     std::array<std::optional<InDoubt::Why>, 3> lost_;  // by Transport: until it is read empty
@@ -176,16 +183,6 @@ class Shell final : public Control, private ChildWatch {
 
     // Status
     std::unique_ptr<Bus> bus_;
-    struct RestWait {
-        std::string unit;
-        std::function<void(const UnitSnapshot&)> tell;
-    };
-    struct TruthWait {
-        std::string text;
-        Condition condition;
-        Memory memory;
-        std::function<void()> tell;
-    };
     std::map<Ticket, RestWait> rest_waits_;
     std::map<Ticket, TruthWait> truth_waits_;
     Ticket last_ticket_ = 0;

@@ -82,7 +82,7 @@ Result<EvalSnapshot> Shell::eval(const std::string& text) {
         remember(*condition);
         renew_needs(true);
     }
-    bool new_file = false;
+    bool new_file = ask_mounts(*condition);
     each_leaf(*condition, [&](const Condition& leaf) {
         bool file = leaf.kind == Condition::Kind::Fact && leaf.fact.kind == FactKind::File;
         if (!file || std::find(asked_files_.begin(), asked_files_.end(), leaf.fact.name) != asked_files_.end()) return;
@@ -97,7 +97,7 @@ Result<EvalSnapshot> Shell::eval(const std::string& text) {
     Memory memory;
     s.truth = evaluate(*condition, engine_->world(), Loop::now(), memory).truth;
     s.explanation = explain(*condition, engine_->world(), *configuration_->classes, Loop::now(), {});
-    s.reading = s.truth == Truth::Unknown && (walking_ || new_file || waits_for_file(*condition));
+    s.reading = s.truth == Truth::Unknown && (walking_ || new_file || waits_for_file(*condition) || waits_for_mount(*condition));
     return s;
 }
 

@@ -19,6 +19,7 @@ RANKS = {"conditions": 0, "engine/intake": 1, "engine/model": 2, "engine/plan": 
 ONLY = {
     "systemd/sd-event.h": r"engine/loop\.cc|engine/status/bus(_connection)?\.(cc|h)|tests/.*",
     "systemd/sd-bus.h": r"engine/status/bus(_connection)?\.(cc|h)|tools/client\.cc|tests/.*",
+    "libmount/libmount.h": r"engine/intake/mount_files\.cc",
     "libudev.h": r"engine/intake/udev\.cc|tests/.*",
     "yaml-cpp/": r"conditions/document\.cc",
     "nlohmann/": r"engine/status/.*|tools/.*|tests/.*",

@@ -43,6 +43,7 @@ void Simulation::start() {
     engine_->start(saved, now_, actions);
     for (const PlanAction& action : actions) carry_out(action);
     feed(udev_);
+    tell_mounts();
     feed(DeadlineReached{});
 }
 
@@ -52,6 +53,7 @@ void Simulation::take_over(const TraceHead& head) {
     const Checkpoint& c = head.checkpoint.value();
     seqnum_ = c.history.highest;
     udev_ = {c.udev.presence, true};
+    take_over_mounts(c.mounts);
     for (const auto& known : c.table.devices) {
         TracedDevice device{known.devpath, {}, known.attributes, known.generation.inode, std::nullopt};
         for (std::string_view rest = known.block; !rest.empty(); rest.remove_prefix(std::min(rest.find('\0') + 1, rest.size()))) {
@@ -228,6 +230,7 @@ void Simulation::advance(Duration by) {
 void Simulation::configure(std::shared_ptr<const Configuration> configuration) {
     configuration_ = std::move(configuration);
     feed(NewConfiguration{configuration_});
+    tell_mounts();
 }
 
 size_t Simulation::runs(const std::string& unit, Verb verb) const {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/intake/mount_table.h"
 #include "engine/recording/recorder.h"
 #include "tools/replay.h"
 
@@ -55,6 +56,10 @@ class Simulation {
     void change_silently(const TracedDevice& device);
     void vanish_silently(const std::string& devpath);
     void udevd(UdevSeen state);
+    // simulation_mounts.cc. Of mounts nothing is known before the first of these.
+    void mounted(Mount mount);
+    bool unmounted(std::string_view point);
+    void listed(MountList::Entry line);  // in /etc/fstab
     void feed(const Event& event);
     void advance(Duration by);
     // Ends the unit's running jobs, oldest first or all; false when none runs.
@@ -98,6 +103,8 @@ class Simulation {
     uint64_t inode_of(const TracedDevice& device, bool fresh);
     FoundDevice found(const TracedDevice& device);
     void answer(Time now);
+    void tell_mounts();
+    void take_over_mounts(const KnownMounts& known);
     JobSeen seen_now(JobId job) const;
 
     std::shared_ptr<const Configuration> configuration_;
@@ -115,6 +122,8 @@ class Simulation {
     UdevSeen udev_;
     std::map<std::string, TracedDevice> sysfs_;  // what is really there
     std::map<std::string, uint64_t> inodes_;
+    std::optional<MountTable> mounts_;
+    MountList listed_;
     std::set<uint64_t> announced_;  // numbers of events that sysfs has followed
     std::vector<Event> pending_;
     std::optional<Recorder> recorder_;

@@ -128,6 +128,7 @@ class Player {
         else if (w == "restart-unit") return hand(line, UnitEvent::HandRestart);
         else if (w == "reset" || w == "reset-latch") return hand(line, UnitEvent::Reset);
         else if (w == "file") return file(line);
+        else if (w == "mounted" || w == "unmounted" || w == "fstab") return mount(line);
         else if (w == "job") return job(line);
         else return event(line);
         return std::nullopt;
@@ -228,6 +229,22 @@ class Player {
         if (!path || !path->starts_with('/') || !truth)
             return wrong(line, "expected \"file PATH yes\", no or unknown, with an absolute path");
         simulation_->feed(FileSeen{*path, *truth});
+        return std::nullopt;
+    }
+
+    MaybeError mount(const Line& line) {
+        std::vector<std::string> w;
+        for (std::string_view word : words_of(line.rest())) w.push_back(unescaped(word).value_or(""));
+        bool un = line.word() == "unmounted", list = line.word() == "fstab";
+        w.resize(std::max<size_t>(w.size(), 4));
+        std::string point = normal_path(w[0]);
+        bool bind = list && w[3] == "bind";
+        if (point.empty() || w.size() > 4 || w[1].empty() != un || (un && !w[2].empty()) || (!w[3].empty() && !bind))
+            return wrong(line, un ? "expected \"unmounted PATH\""
+                                  : "expected " + quoted(std::string(line.word()) + " PATH TYPE SOURCE"));
+        if (list) simulation_->listed({point, w[1], w[2], bind});
+        else if (!un) simulation_->mounted({point, w[1], w[2]});
+        else if (!simulation_->unmounted(point)) return wrong(line, "nothing is mounted at " + quoted(printable(point)));
         return std::nullopt;
     }
 

@@ -29,6 +29,10 @@
 //   sysfs gone DEVPATH             it has gone, and nobody said so
 //   reads take 20ms                how long it takes to read attributes
 //   file /path yes                 a file fact: yes, no or unknown
+//   mounted /usr nfs4 server:/usr  a mount: where, its type and its source. Before the first one (begin with
+//                                    the root, /) nothing is known of mounts
+//   unmounted /usr                 the topmost mount there goes, and what is mounted on it
+//   fstab /usr nfs server:/usr     a line of /etc/fstab that boot mounts; with bind behind it, a bind mount
 //   modules loading                /proc/modules shows a module that loads; or: modules idle
 //   waits UNIT TEXT                what a look at the unit's job finds from now on; or, of one that loads a
 //   waits UNIT loading MODULE TEXT   module, which is not killed

@@ -133,4 +133,24 @@ struct FileSeen {
     Truth exists = Truth::Unknown;
 };
 
+// The mount that a path lies on, as the daemon's mount namespace shows it: the topmost one. `type` of
+// an automount that nobody has used yet is "autofs".
+struct Mount {
+    std::string point;   // the path itself, or what it lies below; empty: not known
+    std::string type;    // empty: not known
+    std::string source;
+    bool operator==(const Mount&) const = default;
+};
+struct MountSeen {
+    std::string path;
+    Mount now;
+    Mount listed;  // the line of /etc/fstab that it would lie on; empty: none
+    bool operator==(const MountSeen&) const = default;
+};
+// One reading of the table, and so one event: all of what it changed for the paths that somebody
+// asks about. Nothing known of a path: nobody asks any more, or it cannot be read.
+struct MountsSeen {
+    std::vector<MountSeen> mounts;
+};
+
 }  // namespace devmux

@@ -58,8 +58,8 @@ void Planner::devices_changed(const std::vector<DeviceChange>& changes, const De
     cause_ = {};
 }
 
-void Planner::fact_changed(const FactKey& fact, Time now, Actions& actions) {
-    watchers_.each_watching(fact, [this](UnitIndex unit) { mark(unit); });
+void Planner::facts_changed(const std::vector<FactKey>& facts, Time now, Actions& actions) {
+    for (const FactKey& fact : facts) watchers_.each_watching(fact, [this](UnitIndex unit) { mark(unit); });
     drain(now, actions);
 }
 

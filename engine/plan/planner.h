@@ -40,7 +40,8 @@ class Planner {
     // `event` is the one that did it, where there is one; `repeated`: the kernel's copy was taken in before.
     void devices_changed(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated,
                          Time now, Actions& actions);
-    void fact_changed(const FactKey& fact, Time now, Actions& actions);
+    void fact_changed(const FactKey& fact, Time now, Actions& actions) { facts_changed({fact}, now, actions); }
+    void facts_changed(const std::vector<FactKey>& facts, Time now, Actions& actions);
     // Between a walk and the events that waited meanwhile: a picture of no moment that ever was is not evaluated.
     void hold() { held_ = true; }
     void caught_up(Time now, Actions& actions);
@@ -150,11 +151,9 @@ class Planner {
     void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated, Time now,
                     Actions& actions);
     void run_event(const Device& device, DeviceRun run, bool wait_for_udev, Time now, Actions& actions);
-    void run_or_keep(UnitIndex unit, const Device& device, DeviceRun run, bool wait_for_udev,
-                     Time now, Actions& actions);
+    void run_or_keep(UnitIndex unit, const Device& device, DeviceRun run, bool wait_for_udev, Time now, Actions& actions);
     void run_processed(const Device& device, const Uevent& uevent, bool repeated, Time now, Actions& actions);
-    bool run_now(const Managed& m, const Device& device, const DeviceRun& run, bool gone, Time now,
-                 Actions& actions);
+    bool run_now(const Managed& m, const Device& device, const DeviceRun& run, bool gone, Time now, Actions& actions);
     void run_waiting(const Device& device, const std::function<bool(const DeviceRun&)>& may, bool gone,
                      Time now, Actions& actions);
     void forget(std::string_view devpath, Actions& actions);

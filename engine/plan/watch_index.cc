@@ -36,7 +36,11 @@ void WatchIndex::add(const DeviceTerm& term, UnitIndex unit) {
     }
 }
 
-void WatchIndex::add(const FactKey& fact, UnitIndex unit) { add_once(facts_[fact], unit); }
+// All that is asked of mounts hangs on the path: one event brings news of it.
+void WatchIndex::add(const FactKey& fact, UnitIndex unit) {
+    if (is_of_mounts(fact.kind)) add_once(facts_[{FactKind::Mounted, std::string(mount_path(fact))}], unit);
+    else add_once(facts_[fact], unit);
+}
 
 void WatchIndex::each_watching(const std::vector<Device::Membership>& classes, std::string_view name,
                                Block block, const Visitor& visit) const {

@@ -1,20 +1,13 @@
 // See world.h.
 #include "engine/plan/world.h"
 
+#include "engine/plan/kernel_arguments.h"
+
 namespace devmux {
 namespace {
 
-// Words are separated by blanks; a value may stand in double quotes (kernel/params.c, next_arg()).
 bool has_kernel_argument(std::string_view line, std::string_view wanted) {
-    size_t at = 0;
-    while (at < line.size()) {
-        std::string word;
-        bool quoted = false;
-        for (; at < line.size() && (quoted || (line[at] != ' ' && line[at] != '\n')); ++at) {
-            if (line[at] == '"') quoted = !quoted;
-            else word += line[at];
-        }
-        ++at;
+    for (const std::string& word : kernel_arguments(line)) {
         if (word == wanted) return true;
         // "kernel argument quiet" asks for the word, whatever value it has.
         if (wanted.find('=') == std::string_view::npos && word.size() > wanted.size() &&
@@ -43,10 +36,17 @@ Truth World::fact(const FactKey& key) const {
         case FactKind::UnitActive: return unit_is(Actual::Active);
         case FactKind::UnitDone: return unit_is(Actual::Done);
         case FactKind::UnitFailed: return unit_is(Actual::Failed);
+        case FactKind::Mounted: return is_mounted(mounts, key);
+        case FactKind::OnType:
+        case FactKind::RootOnType: return is_on_type(mounts, key, kernel_command_line);
         case FactKind::File: break;
     }
     auto it = files.find(key.name);
     return it == files.end() ? Truth::Unknown : it->second;
+}
+
+std::string World::seen(const FactKey& key) const {
+    return is_of_mounts(key.kind) ? seen_of_mounts(mounts, key, kernel_command_line) : "";
 }
 
 }  // namespace devmux

@@ -9,6 +9,7 @@
 
 #include "conditions/facts.h"
 #include "engine/model/device_table.h"
+#include "engine/plan/known_mounts.h"
 #include "engine/plan/unit_state.h"
 
 namespace devmux {
@@ -24,6 +25,7 @@ class World final : public Facts {
     bool in_doubt() const override { return doubted; }
     bool stands(std::string_view devpath, const Generation& generation) const override;
     Truth fact(const FactKey& key) const override;
+    std::string seen(const FactKey& key) const override;
 
     DeviceTable table;
     bool coldplug = false;
@@ -31,6 +33,7 @@ class World final : public Facts {
     bool settled = false;
     std::string kernel_command_line;
     std::map<std::string, Truth> files;
+    KnownMounts mounts;
     // The state of a unit; nothing for a unit that is not there. Of a broken one, or one that
     // was here before in this boot, nobody knows.
     std::function<std::optional<Actual>(const std::string&)> unit_state;

@@ -6,6 +6,7 @@
 #include "conditions/text.h"
 #include "engine/recording/checkpoint_fields.h"
 #include "engine/recording/checkpoint_text.h"
+#include "engine/recording/event_mounts.h"
 #include "engine/run/record_text.h"
 #include "engine/run/saved_state.h"
 
@@ -49,7 +50,7 @@ bool read_slot(std::string_view text, Memory& memory) {
 }  // namespace
 
 bool CheckpointReader::knows(std::string_view word) {
-    for (std::string_view known : {"checkpoint", "history", "known-file", "known", "grave", "late", "last-look", "orphan",
+    for (std::string_view known : {"checkpoint", "history", "known-file", "known-mount", "known", "grave", "late", "last-look", "orphan",
                                    "managed", "running", "queue", "pending", "slot", "lane", "queued", "turn", "handled",
                                    "waiting", "ran", "absent"})
         if (word == known) return true;
@@ -252,6 +253,11 @@ std::optional<Error> CheckpointReader::read(const TraceLine& line, const Configu
             if (word == "slot") out_.planner.for_slot.push_back(index);
             else (word == "queue" ? out_.planner.queue : out_.planner.begin).push_back(index);
         }
+        return std::nullopt;
+    }
+    if (word == "known-mount") {
+        auto seen = mount_of(line.rest());
+        if (!seen || !take_in(*seen, out_.mounts)) return cursor_.wrong(line, "expected a path and where it lies, once");
         return std::nullopt;
     }
     if (word == "known-file" || word == "grave" || word == "late" || word == "last-look") {

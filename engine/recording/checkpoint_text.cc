@@ -2,6 +2,7 @@
 #include "engine/recording/checkpoint_text.h"
 
 #include "engine/recording/checkpoint_fields.h"
+#include "engine/recording/event_mounts.h"
 #include "engine/run/saved_state.h"
 
 namespace devmux {
@@ -95,6 +96,7 @@ void append_checkpoint(const Checkpoint& c, std::string& out) {
            "\n  ready=" + ranges_text(c.history.ready) + "\n";
     for (const auto& [path, truth] : c.files)
         out += "known-file " + escaped_word(path) + " " + field_text(truth) + "\n";
+    for (const auto& [path, seen] : c.mounts) out += "known-mount " + mount_text(seen) + "\n";
     for (const auto& known : c.table.devices) append_known(known, out);
     for (const DeviceTableCheckpoint::Grave& grave : c.table.graves)
         out += "grave " + escaped_word(grave.devpath) + " " + std::to_string(grave.seqnum) + " " +

@@ -7,6 +7,7 @@
 
 #include "conditions/text.h"
 #include "engine/intake/uevent.h"
+#include "engine/recording/event_mounts.h"
 
 namespace devmux {
 namespace {
@@ -103,6 +104,10 @@ struct Writer {
     void operator()(const FileSeen& file) const {
         const char* word = file.exists == Truth::True ? "yes" : file.exists == Truth::False ? "no" : "unknown";
         out += "file " + escaped_word(file.path) + " " + word + "\n";
+    }
+    void operator()(const MountsSeen& seen) const {
+        for (const MountSeen& mount : seen.mounts) out += "mount " + mount_text(mount) + "\n";
+        out += "mounts\n";
     }
     void operator()(const JobEnded& end) const {
         out += "ended " + std::to_string(end.job) + whose + "\n";
@@ -253,6 +258,12 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
         auto truth = w.size() == 2 ? truth_of_answer(w[1]) : std::nullopt;
         if (!path || !truth) return expected("\"file PATH yes\", no or unknown");
         out.event = FileSeen{*path, *truth};
+    } else if (word == "mount") {
+        auto mount = mount_of(rest);
+        if (!mount) return expected("\"mount PATH POINT TYPE SOURCE\"");
+        return mounts_.push_back(std::move(*mount)), std::nullopt;
+    } else if (word == "mounts") {
+        out.event = MountsSeen{std::exchange(mounts_, {})};
     } else if (word == "daemon-ready") {
         auto job = number_of(rest);
         if (!job) return expected("\"daemon-ready JOB\"");

@@ -24,7 +24,7 @@ struct ReadEvent {
     Duration took{};
 };
 
-// Reads one event after the other. The devices of a walk stand before it.
+// Reads one event after the other. The devices of a walk stand before it, and so do mounts.
 class EventReader {
   public:
     explicit EventReader(TraceCursor& cursor) : cursor_(cursor) {}
@@ -40,6 +40,7 @@ class EventReader {
 
     TraceCursor& cursor_;
     std::vector<FoundDevice> walked_;
+    std::vector<MountSeen> mounts_;
 };
 
 // "yes", "no", "unknown"; "idle", "busy", "down", "absent": one spelling for all traces.

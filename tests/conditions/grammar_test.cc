@@ -72,6 +72,20 @@ TEST_SUITE("conditions/grammar") {
                  {"kernel argument 'console='", "kernel argument console = \"\""},
                  {"unit gdm active or unit \"x y\" failed", "unit gdm active or unit \"x y\" failed"},
                  {"unit gdm is done", "unit gdm done"},
+                 {"/usr mounted", "/usr mounted"},
+                 {"/usr is mounted and mouse", "/usr mounted and mouse"},
+                 {"not /usr//local/./ MOUNTED", "not /usr/local mounted"},
+                 {"(/usr on nfs)", "/usr on nfs"},
+                 {"/usr is on NFS or root on nfs4 for 5s", "/usr on nfs or root on nfs4 for 5s"},
+                 {"/ on fuse.sshfs", "/ on fuse.sshfs"},
+                 {"/ mounted", "/ mounted"},
+                 {"'/with space' mounted", "\"/with space\" mounted"},
+                 {"\"/with space\" on ext4", "\"/with space\" on ext4"},
+                 {"'/a\"b\\\\c' on '9p'", "\"/a\\\"b\\\\c\" on 9p"},
+                 {"/home/\u00fc on btrfs", "\"/home/\u00fc\" on btrfs"},
+                 {"/a,b mounted", "\"/a,b\" mounted"},
+                 {"'/on' on ext4", "/on on ext4"},
+                 {"root is on nfs", "root on nfs"},
              }) {
             CAPTURE(p.text);
             auto condition = parse_condition(p.text, classes);
@@ -127,6 +141,20 @@ TEST_SUITE("conditions/grammar") {
                  {"kernel nomodeset", 7, "expected \"argument\"", ""},
                  {"kernel argument '=x'", 16, "expected the name of an argument", ""},
                  {"exactly 100001 disk", 8, "that many", ""},
+                 {"/usr", 4, "expected \"mounted\" or \"on\"", "/usr on nfs"},
+                 {"/usr mouted", 5, "found \"mouted\"", "did you mean \"mounted\""},
+                 {"/usr is exists", 8, "found \"exists\"", "file /usr exists"},
+                 {"/usr and mouse", 5, "expected \"mounted\" or \"on\"", ""},
+                 {"/usr on", 7, "expected a type of file system, found the end", "nfs"},
+                 {"/usr on and mouse", 8, "expected a type of file system", ""},
+                 {"/usr on /dev/vda2", 8, "expected a type of file system", ""},
+                 {"/usr on 'n f s'", 8, "expected a type of file system", ""},
+                 {"/usr on autofs", 8, "no path lies on autofs", "the type of that"},
+                 {"/usr/../home mounted", 0, "\"..\"", "where it leads to"},
+                 {"/usr on nfs4 mounted", 13, "expected \"and\"", ""},
+                 {"'usr' mounted", 0, "expected a device, a fact", ""},
+                 {"root mounted", 5, "expected \"on\" of \"root on FSTYPE\"", ""},
+                 {"usr mounted", 0, "no class", ""},
              }) {
             CAPTURE(w.text);
             auto condition = parse_condition(w.text, classes);
@@ -176,6 +204,8 @@ TEST_SUITE("conditions/grammar") {
                  {"x: {all: [mouse, framebuffer present]}", "mouse and framebuffer"},
                  {"x: {any: [mouse, {all: [disk, cpu]}]}", "mouse or disk and cpu"},
                  {"x: {not: mouse}", "not mouse"},
+                 {"x: {any: [/usr on nfs, {not: /srv is mounted}]}", "/usr on nfs or not /srv mounted"},
+                 {"x: /usr on nfs", "/usr on nfs"},
                  {"x: {all: [mouse], for: 5s}", "mouse for 5s"},
                  {"x: {all: ['first mouse', {any: [disk for 2s, cpu]}]}", "first mouse and ((disk for 2s) or cpu)"},
              }) {

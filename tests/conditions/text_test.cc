@@ -75,11 +75,19 @@ TEST_SUITE("conditions/text") {
         CHECK_FALSE(bit_number("99999"));
     }
 
+    TEST_CASE("a normal path") {
+        for (auto [path, normal] : std::initializer_list<std::pair<const char*, const char*>>{
+                 {"/", "/"}, {"//", "/"}, {"/a", "/a"}, {"/a/", "/a"}, {"//a///b/./c/.", "/a/b/c"}, {"/.", "/"},
+                 {"/...", "/..."}, {"/a/..", ""}, {"/..", ""}, {"", ""}, {"a", ""}, {"./a", ""}})
+            CHECK(normal_path(path) == normal);
+    }
+
     TEST_CASE("every row of the table of facts prints to a sentence with its words") {
         for (const FactTerm& term : fact_terms()) {
-            std::string text = to_string(FactKey{term.kind, "/x"});
+            std::string text = to_string(FactKey{term.kind, term.kind == FactKind::OnType ? "x /x" : "/x"});
             CAPTURE(text);
-            CHECK(text.substr(0, text.find(' ')) == term.pattern.substr(0, term.pattern.find(' ')));
+            std::string_view first = term.pattern.substr(0, term.pattern.find(' '));
+            CHECK(text.substr(0, text.find(' ')) == (first == "PATH" ? "/x" : first));
             CHECK_FALSE(term.help.empty());
             CHECK_FALSE(term.supplier.empty());
         }

@@ -59,6 +59,8 @@ std::vector<Event> all_events(std::string& message) {
                            LookedAt{"/devices/y", std::nullopt, 0}, AttributesRead{found.devpath, {4, 0, 0}, standing.attributes},
                            Snapshot{{found, plain}, 12}, Snapshot{}, CaughtUp{}, ColdplugComplete{}, ModulesSeen{true},
                            ModulesSeen{}, FileSeen{"/a b" + kHostile, Truth::Unknown}, FileSeen{"", Truth::True},
+                           MountsSeen{{{"/a b" + kHostile, {"/" + kHostile, kHostile, kHostile}, {"/", "", kHostile}}, {"/b", {}, {}}, {"/c", {}, {"/c", "nfs", ""}},
+                                       {"/d", {"/", "", ""}, {}}}}, MountsSeen{},
                            JobEnded{.job = 5, .code = 3}, JobEnded{.job = 6, .signal = 9}, JobEnded{.job = 7, .error = kHostile},
                            JobEnded{.job = 8}, JobEnded{.job = 9, .code = 0, .found_running = true}, DaemonReady{10}, JobSeen{9, kHostile, true, kHostile}, JobSeen{10, "x", false, ""},
                            JobSignalled{11, 15, kHostile, ""}, JobSignalled{12, 9, "", kHostile}, DeadlineReached{}, HandRequest{"u", UnitEvent::HandStart, false},

@@ -68,7 +68,7 @@ class RandomWorld {
     }
 
     void step() {
-        switch (pick(23)) {
+        switch (pick(24)) {
             case 0: case 1: case 2: case 3: case 4: plug(); break;
             case 5: case 6: change(); break;
             case 7: udev_says(); break;
@@ -76,6 +76,7 @@ class RandomWorld {
             case 9: walk(); break;
             case 10: feed(ColdplugComplete{}); break;
             case 11: feed(FileSeen{"/go there", static_cast<Truth>(pick(3))}); break;
+            case 20: mounts(); break;
             case 12: feed(UdevSeen{static_cast<UdevPresence>(pick(3)), pick(2) == 0}); break;
             case 13: hand(); break;
             case 14: feed(NewConfiguration{configuration()}); break;
@@ -107,6 +108,7 @@ class RandomWorld {
             {"first", "{when: 'first disk[attr.size = \"5\"] or mouse for 2s', command: {start: [/a]}}"},
             {"held", "{while: '(mouse for 700ms) and no disk', stop-when: file \"/go there\" exists, "
                      "command: {start: [/a], stop: [/b]}}"},
+            {"mounts", "{while: '(/srv on nfs or \"/a b\\x01/c\" mounted) and not root on tmpfs', command: {start: [/a], stop: [/b]}}"},
             {"chain", "{when: unit both active or settled, stop-when: 'first mouse', command: {start: [/a], stop: [/b]}}"},
             {"each", "{each-event: thing, actions: [add, change, remove, bind], command: {start: [/a]}, "
                      "timeout: {start: 2s, then: kill, drivers: {slow_one: 5s}}}"},
@@ -195,6 +197,17 @@ class RandomWorld {
         std::string from = there_[d].path, to = from.ends_with("_moved") ? path(d) : from + "_moved";
         there_[d].path = to;
         event("move", d, to, Transport::Kernel, 0, from);
+    }
+    void mounts() {
+        MountsSeen seen;
+        for (const char* path : {"/srv", "/a b\x01/c", "/"}) {
+            if (pick(2)) continue;
+            MountSeen mount{path, {}, {}};
+            if (pick(4)) mount.now = {pick(2) ? "/" : path, pick(2) ? "nfs4" : "e xt\xff", "s:/ \n"};
+            if (pick(3) == 0) mount.listed = {path, "nfs", ""};
+            seen.mounts.push_back(mount);
+        }
+        feed(seen);
     }
     void late() {
         int d = pick(kDevices);

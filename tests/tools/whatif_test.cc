@@ -31,4 +31,30 @@ TEST_SUITE("tools/whatif") {
         REQUIRE_MESSAGE(lines, lines.error().to_string());
         CHECK(lines->front().find("starting") != std::string::npos);
     }
+
+    TEST_CASE("mounts: what is known of them is the table to begin with") {
+        std::string text;
+        Simulation s(configuration_of({{"u", "{while: /srv on nfs, command: {start: [/a], stop: [/b]}}"},
+                                       {"v", "{while: /srv/x mounted and root on ext4, command: {start: [/a], stop: [/b]}}"}},
+                                      {"{class: c, match: 'name ~ \"*\"'}"}), "");
+        s.start();
+        s.snapshot({});
+        s.coldplug_complete();
+        s.mounted({"/", "ext4", "/dev/vda2"});
+        s.mounted({"/srv", "nfs4", "s:/srv"});
+        s.record_into(text);
+        auto head = read_head(text, "t");
+        REQUIRE_MESSAGE(head, head.error().to_string());
+        auto lines = what_if(*head, {"mounted /srv/x xfs /dev/vdb"});
+        REQUIRE_MESSAGE(lines, lines.error().to_string());
+        REQUIRE_FALSE(lines->empty());
+        CHECK(lines->front().find("v: starting") != std::string::npos);
+        lines = what_if(*head, {"unmounted /srv"});
+        REQUIRE_MESSAGE(lines, lines.error().to_string());
+        REQUIRE_FALSE(lines->empty());
+        CHECK(lines->front().find("u: stopping") != std::string::npos);
+        CHECK_FALSE(what_if(*head, {"unmounted /home"}));
+        CHECK_FALSE(what_if(*head, {"mounted /home"}));
+        CHECK_FALSE(what_if(*head, {"mounted home xfs"}));
+    }
 }
