@@ -36,6 +36,7 @@ bool module_is_loading(const std::string& path) {
 
 Shell::Shell(ShellConfig config, Loop& loop, Log& log)
     : config_(std::move(config)), loop_(loop), log_(log), started_(Loop::now()),
+      disk_(config_.dirs),
       recordings_(loop, config_.version, [this](const std::string& text, Report::Level level) { report(level, "", text); }),
       sysfs_(config_.sysfs) {}
 
@@ -58,7 +59,9 @@ std::optional<Error> Shell::start() {
         if (auto error = open_source(Transport::Kernel)) return error;
     if (config_.sources.hotplug)
         if (auto error = open_source(Transport::Hotplug)) return error;
+    disk_.load_begins();
     configuration_ = std::make_shared<const Configuration>(load_configuration(config_.dirs, Trust::Require));
+    disk_.loaded(*configuration_);
     needs_ = configuration_->needs;
     report_configuration();
     engine_ = std::make_unique<Engine>(configuration_, read_line(config_.proc + "/cmdline"), started_,
@@ -192,34 +195,6 @@ void Shell::carry_out(const PlanAction& action) {
     };
     recordings_.decided(action, Loop::now());
     std::visit(Carry{*this}, action);
-}
-
-void Shell::run(const RunJob& job) {
-    if (!runner_) {
-        const Service& s = job.unit->service;
-        bool stop = job.verb == Verb::Stop;
-        bool daemon = s.kind == Service::Kind::Daemon && !stop;
-        std::string text = job.daemon ? "SIGTERM to its process" : "";
-        if (s.kind == Service::Kind::InitScript) text = "/etc/init.d/" + s.init_script + (stop ? " stop" : " start");
-        else if (s.kind == Service::Kind::Scripts) text = "scripts of " + s.scripts;
-        else for (const std::string& word : stop ? s.stop : s.start) text += (text.empty() ? "" : " ") + word;
-        report(Report::Level::Info, job.unit->name, "dry run: " + text);
-        if (daemon) pending_.emplace_back(DaemonReady{job.job});
-        else pending_.emplace_back(JobEnded{.job = job.job, .code = 0});
-        return;
-    }
-    Started started = runner_->start(job);
-    for (const std::string& warning : started.warnings)
-        report(Report::Level::Warning, job.unit->name, warning);
-    if (started.ready) pending_.emplace_back(DaemonReady{job.job});
-    if (started.ended) pending_.emplace_back(std::move(*started.ended));
-}
-
-void Shell::adopt(const AdoptJob& job) {
-    if (!runner_) return;
-    Started started = runner_->adopt(job);
-    for (const std::string& warning : started.warnings) report(Report::Level::Warning, job.unit, warning);
-    if (started.ended) pending_.emplace_back(std::move(*started.ended));
 }
 
 void Shell::watch(int pidfd, JobId job) {

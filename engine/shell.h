@@ -34,6 +34,7 @@
 #include "engine/status/bus.h"
 #include "engine/status/control.h"
 #include "engine/status/log.h"
+#include "engine/units_on_disk.h"
 
 namespace devmux {
 
@@ -123,6 +124,7 @@ class Shell final : public Control, private ChildWatch {
     UnitSnapshot describe(const Managed& managed, bool explain) const;
     std::string waiting_text(const Managed& managed, Time now) const;
     UnitSnapshot describe_broken(const std::string& name) const;
+    bool is_unloaded(const std::string& name) const;
     std::optional<Error> by_hand(HandRequest request);
     void look_at_waits();
     void read_waits_again();
@@ -143,6 +145,7 @@ class Shell final : public Control, private ChildWatch {
     std::shared_ptr<const AttributeNeeds> needs_;  // of the configuration, and of who asks meanwhile
     std::deque<std::string> asked_files_, asked_mounts_;  // by eval; the oldest are forgotten
     std::deque<std::pair<Condition, size_t>> asked_attributes_;  // the same, and how many attributes
+    mutable UnitsOnDisk disk_;
     std::set<std::string> kept_;  // units whose file is broken now; the last good is in force
     std::unique_ptr<Engine> engine_;
     Recordings recordings_;
@@ -161,16 +164,14 @@ class Shell final : public Control, private ChildWatch {
     std::array<std::optional<InDoubt::Why>, 3> lost_;  // by Transport: until it is read empty
     std::set<Transport> behind_;  // a walk was made, and these were not read empty since
     uint64_t doubted_at_ = 0;     // uevent_seqnum: a walk that began before proves nothing
-    bool walked_ = false, walking_ = false;
-    bool owed_ = false;           // a walk was taken in, and CaughtUp not yet
+    bool walked_ = false, walking_ = false, owed_ = false;  // owed: a walk was taken in, and CaughtUp not yet
     Time resync_due_ = kNever;    // a walk that failed, or an event that made no sense: look again
     std::optional<InDoubt::Why> resync_why_;
     Time udev_due_ = kNever;      // udevd's control socket is there, and nobody listens yet
     UdevPresence udev_ = UdevPresence::Absent;
     uint64_t walk_began_ = 0, walk_ended_ = 0;  // uevent_seqnum
     Time complete_due_ = kNever;  // numbers that are still missing then were somebody else's
-    uint64_t refused_ = 0, malformed_ = 0, unsaved_ = 0;
-    uint64_t failed_walks_ = 0;  // since one succeeded
+    uint64_t refused_ = 0, malformed_ = 0, unsaved_ = 0, failed_walks_ = 0;  // walks: since one succeeded
 
     // Run
     std::optional<RuntimeDir> runtime_;

@@ -111,17 +111,22 @@ std::optional<Error> Shell::reset(const std::string& unit, bool latch) {
 std::optional<Error> Shell::by_hand(HandRequest request) {
     auto index = engine_->planner().find(request.unit);
     if (!index && configuration_->masked.contains(request.unit))
-        return plain("the unit " + quoted(request.unit) + " is masked", "remove the link to /dev/null");
+        return plain("the unit " + quoted(request.unit) + " is masked", "devmux unmask " + request.unit);
     if (!index && configuration_->broken.contains(request.unit))
         return plain("the unit " + quoted(request.unit) + " is broken: " +
                      configuration_->broken.at(request.unit).front().to_string());
+    auto there = disk_.against(*configuration_).units.find(request.unit);
+    if (!index && there != disk_.against(*configuration_).units.end() && there->second == ConfigurationChanges::Change::New)
+        return plain("the unit " + quoted(request.unit) + " is not loaded yet", "devmux reload");
     if (!index) return plain("there is no unit " + quoted(printable(request.unit)), "devmux list shows them");
     const Managed& m = engine_->planner().units()[*index];
     bool starts = request.event == UnitEvent::HandStart, restarts = request.event == UnitEvent::HandRestart;
     if (m.unit->each_event && (restarts || (starts && m.state.hold == Hold::None)))
         return plain("an each-event unit is run by events alone", "devmux stop holds it, devmux reset lets it go on");
     if (m.orphaned && (starts || restarts))
-        return plain("the file of " + quoted(request.unit) + " is gone: it can only be stopped");
+        return plain((configuration_->masked.contains(request.unit) ? "the unit " + quoted(request.unit) + " is masked"
+                                                                    : "the file of " + quoted(request.unit) + " is gone") +
+                     ": it can only be stopped");
     // An each-event unit has nothing to start: to start it is to let it go on.
     if (m.unit->each_event && starts) request.event = UnitEvent::Reset;
     feed(request);
@@ -130,6 +135,7 @@ std::optional<Error> Shell::by_hand(HandRequest request) {
 }
 
 ReloadSnapshot Shell::reload() {
+    disk_.load_begins();
     auto fresh = std::make_shared<Configuration>(load_configuration(config_.dirs, Trust::Require));
     kept_ = keep_last_good(*fresh, *configuration_);
     ReloadSnapshot s;
@@ -145,6 +151,7 @@ ReloadSnapshot Shell::reload() {
     for (const auto& [name, errors] : fresh->broken)
         for (const std::string& text : texts_of(errors)) s.errors.push_back(text);
     configuration_ = fresh;
+    disk_.loaded(*configuration_);
     report_configuration();
     feed(NewConfiguration{configuration_});
     asked_attributes_.clear();

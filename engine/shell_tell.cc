@@ -59,6 +59,7 @@ EngineSnapshot Shell::engine() const {
     s.waiting_for_udev = engine_->world().table.waiting().size();
     s.in_doubt = engine_->world().doubted;
     s.errors = texts_of(configuration_->errors);
+    disk_.tell(s, *configuration_);
     struct Source {
         const char* name;
         bool on;
@@ -113,6 +114,9 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
         if (m.state.hold == Hold::None) s.state = numbers.running ? "starting" : "waiting";
     }
     if (m.overdue && !m.orphaned) s.state = "overdue";
+    if (m.orphaned)
+        s.remark = std::string(configuration_->masked.contains(unit.name) ? "it is masked" : "its file is gone") +
+                   ": its service runs on until devmux stop";
     if (m.state.actual == Actual::Waiting && m.state.wanted == Wanted::Down && m.verdict == Truth::True &&
         m.now == Truth::True && m.state.hold == Hold::None)
         s.remark = m.stop_verdict == Truth::True
@@ -122,9 +126,7 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     if (std::string held = engine_->planner().held_back(m, now); !held.empty()) s.remark = held;
     else if (std::string waits = waiting_text(m, now); !waits.empty()) s.remark = waits;
     if (std::string slow = engine_->limits().remark(unit.name, now); !slow.empty()) s.remark = slow;
-    s.changed_on_disk = kept_.contains(unit.name);
-    if (auto it = configuration_->broken.find(unit.name); it != configuration_->broken.end())
-        s.errors = texts_of(it->second);
+    disk_.tell(s, *configuration_);
     s.warnings = texts_of(unit.warnings);
     const World& world = engine_->world();
     if (with_explanation && unit.condition_kind != ConditionKind::None)
@@ -142,8 +144,18 @@ UnitSnapshot Shell::describe_broken(const std::string& name) const {
     if (it != configuration_->broken.end()) {
         s.errors = texts_of(it->second);
         s.file = it->second.front().where.file;
+    } else if (!configuration_->masked.contains(name)) {
+        s.state = "new";
     }
+    disk_.tell(s, *configuration_);
     return s;
+}
+
+// Its file is there, and was not when the units were loaded.
+bool Shell::is_unloaded(const std::string& name) const {
+    const Configuration& c = *configuration_;
+    return disk_.against(*configuration_).units.contains(name) && !c.broken.contains(name) && !c.masked.contains(name) &&
+           !engine_->planner().find(name);
 }
 
 std::vector<UnitSnapshot> Shell::units() const {
@@ -153,13 +165,15 @@ std::vector<UnitSnapshot> Shell::units() const {
         if (!engine_->planner().find(name)) out.push_back(describe_broken(name));
     for (const std::string& name : configuration_->masked)
         if (!engine_->planner().find(name)) out.push_back(describe_broken(name));
+    for (const auto& [name, change] : disk_.against(*configuration_).units)
+        if (is_unloaded(name)) out.push_back(describe_broken(name));
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return natural_less(a.name, b.name); });
     return out;
 }
 
 std::optional<UnitSnapshot> Shell::unit(const std::string& name) const {
     if (auto index = engine_->planner().find(name)) return describe(engine_->planner().units()[*index], true);
-    if (configuration_->broken.contains(name) || configuration_->masked.contains(name))
+    if (configuration_->broken.contains(name) || configuration_->masked.contains(name) || is_unloaded(name))
         return describe_broken(name);
     return std::nullopt;
 }

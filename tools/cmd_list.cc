@@ -17,12 +17,13 @@ void add_list(CLI::App& app, Commands& commands) {
                             std::vector<Row> rows;
                             for (const Json& u : units.value) {
                                 std::string state = u.at("state"), kind = u.at("kind"),
-                                            condition = u.at("condition");
+                                            condition = u.at("condition"), disk = on_disk_text(u);
                                 rows.push_back(
                                     {{u.at("name")},
                                      {state, colour_of_state(state)},
                                      {u.at("service")},
-                                     {condition.empty() ? kind : kind + " " + condition}});
+                                     {(condition.empty() ? kind : kind + " " + condition) +
+                                      (disk.empty() ? "" : (kind.empty() ? "" : "; ") + disk)}});
                             }
                             print_table({"NAME", "STATE", "STARTS", "CONDITION"}, rows);
                             return Exit::Ok;

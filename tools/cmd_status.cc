@@ -57,19 +57,28 @@ void print_engine(const Json& e) {
     print_counters(e.at("counters"));
     for (const Json& error : e.at("errors"))
         print_line(painted(Colour::Bad, error.get<std::string>()));
+    size_t units = 0, classes = 0;
+    for (const auto& [what, names] : e.at("on_disk").items()) (what == "classes" ? classes : units) += names.size();
+    if (units + classes == 0) return;
+    auto counted = [](size_t n, const char* one, const char* more) { return std::to_string(n) + (n == 1 ? one : more); };
+    std::string text = units ? counted(units, " unit", " units") : "";
+    if (classes) text += (text.empty() ? "" : " and ") + counted(classes, " class", " classes");
+    print_line(painted(Colour::Doubt, text + " changed on disk: devmux reload"));
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 // The rest of a unit's line: of all that is known the one thing that a person wants to know now.
-std::string remark(const Json& u) {
+std::string state_remark(const Json& u) {
     std::string state = u.at("state"), hold = u.at("hold");
     if (!u.at("errors").empty()) {
         std::string error = first_line(u.at("errors")[0]);
         return state == "broken"
                    ? error
-                   : "its file is broken now, the last good one is in force: " + error;
+                   : state == "new" ? "not loaded yet, and broken: " + error
+                                    : "its file is broken now, the last good one is in force: " + error;
     }
+    if (state == "new") return "";
     if (hold == "down") return "stopped by hand, until `devmux start` or `devmux reset`";
     if (state == "failed") return u.at("last_end");
     if (std::string why = u.at("remark"); !why.empty()) return why;
@@ -84,20 +93,23 @@ std::string remark(const Json& u) {
     return u.at("reason");
 }
 
+std::string remark(const Json& u) {
+    std::string text = state_remark(u), disk = on_disk_text(u);
+    return disk.empty() || !u.at("errors").empty() ? text : text + (text.empty() ? "" : "; ") + disk;
+}
+
 void print_unit(const Json& u) {
     std::string state = u.at("state"), kind = u.at("kind"), hold = u.at("hold");
     print_line(painted(Colour::Bold, u.at("name").get<std::string>()) +
                (u.at("description") == "" ? "" : " – " + u.at("description").get<std::string>()));
-    print_field("file", u.at("file").get<std::string>() +
-                            (u.at("changed_on_disk").get<bool>()
-                                 ? " (broken now; the last good one is in force)"
-                                 : ""));
+    print_field("file", u.at("file").get<std::string>());
+    print_field("on disk", on_disk_text(u), Colour::Doubt);
     if (u.at("service") != "")
         print_field("starts", u.at("service").get<std::string>() +
                                   (u.at("task").get<bool>() ? ", a task" : ""));
     print_field(kind, u.at("condition").get<std::string>());
     print_field("stop-when", u.at("stop_when").get<std::string>());
-    if (state == "broken" || state == "masked") {
+    if (state == "broken" || state == "masked" || state == "new") {
         print_field("state", state, colour_of_state(state));
         for (const Json& error : u.at("errors"))
             print_field("error", error.get<std::string>(), Colour::Bad);
@@ -159,7 +171,7 @@ Exit status(Client& client, const Session& session) {
         std::string state = u.at("state");
         bool bad = state == "failed" || !u.at("errors").empty();
         bool is_run =
-            state != "broken" && state != "masked";  // the others are in no state since a time
+            state != "broken" && state != "masked" && state != "new";  // the others are in no state since a time
         rows.push_back({{u.at("name")},
                         {state, colour_of_state(state)},
                         {is_run ? age(u.at("since_s")) : "-"},

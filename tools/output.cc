@@ -119,6 +119,16 @@ std::string age(double seconds) {
     return to_string(Duration(whole));
 }
 
+std::string on_disk_text(const Json& unit) {
+    std::string what = unit.at("on_disk");
+    if (what == "changed") return "changed on disk: devmux reload";
+    if (what == "gone") return "its file is gone from the disk: devmux reload";
+    if (what == "masked") return "masked on disk: devmux reload";
+    if (what == "new") return "not loaded yet: devmux reload";
+    if (what == "broken") return unit.at("state") == "new" ? "broken" : "broken now; the last good one is in force";
+    return "";
+}
+
 std::string joined(const Json& list, std::string_view separator) {
     std::string out;
     for (const Json& item : list) {

@@ -46,6 +46,9 @@ void print_missing(const Json& missing);
 // "mouse, framebuffer (unknown), not settled": what a unit waits for, in one line.
 std::string waits_for(const Json& missing);
 
+// That what is in force of a unit is not what its file says now; empty: it is.
+std::string on_disk_text(const Json& unit);
+
 // The elements of an array of texts, joined.
 std::string joined(const Json& list, std::string_view separator = ", ");
 

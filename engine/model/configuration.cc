@@ -2,21 +2,16 @@
 // units, each by itself; then what only shows when all are known (circles).
 #include "engine/model/configuration.h"
 
-#include <dirent.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <climits>
-#include <cstdlib>
-#include <cstring>
 
 #include "conditions/document.h"
 #include "conditions/text.h"
 #include "engine/model/class_file.h"
 #include "engine/model/drop_in.h"
 #include "engine/model/unit_file.h"
+#include "engine/model/unit_folders.h"
 #include "engine/model/unit_order.h"
 
 namespace devmux {
@@ -25,35 +20,6 @@ namespace {
 Error at(const std::string& path, std::string what, std::string hint = "") {
     return {.where = {path, 0, 0}, .what = std::move(what), .source = "", .caret = -1,
             .hint = std::move(hint)};
-}
-
-// Names in a folder that end in ".yaml" or, of drop-in folders, ".yaml.d"; sorted. A folder that is
-// not there holds nothing.
-std::vector<std::string> names_in(const std::string& folder, std::string_view ending, Errors& errors) {
-    std::vector<std::string> names;
-    DIR* dir = opendir(folder.c_str());
-    if (!dir) {
-        if (errno != ENOENT) errors.push_back(at(folder, std::string("cannot be read: ") + strerror(errno)));
-        return names;
-    }
-    while (const dirent* entry = readdir(dir)) {
-        std::string_view name = entry->d_name;
-        if (name.size() > ending.size() && name.ends_with(ending) && name[0] != '.') names.emplace_back(name);
-    }
-    closedir(dir);
-    std::sort(names.begin(), names.end());
-    if (names.size() > kMostUnits) {
-        errors.push_back(at(folder, "holds more than " + std::to_string(kMostUnits) + " files"));
-        names.resize(kMostUnits);
-    }
-    return names;
-}
-
-bool is_mask(const std::string& path) {
-    struct stat st{};
-    if (lstat(path.c_str(), &st) != 0 || !S_ISLNK(st.st_mode)) return false;
-    std::string real(PATH_MAX, '\0');
-    return realpath(path.c_str(), real.data()) && std::string_view(real.c_str()) == "/dev/null";
 }
 
 class Loading {

@@ -114,7 +114,8 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         }
         m.orphaned = true;
         actions.push_back(Report{Report::Level::Warning, name,
-                                 "its file is gone, its service runs on: devmux stop " + name + " stops it"});
+                                 std::string(configuration_->masked.contains(name) ? "it is masked" : "its file is gone") +
+                                     ", its service runs on: devmux stop " + name + " stops it"});
         take_in(std::move(m));
     }
     forget_units_that_went();

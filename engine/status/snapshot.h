@@ -24,7 +24,7 @@ struct UnitSnapshot {
     std::string stop_when;  // canonical, or empty
     bool task = false;
     // waiting, starting, active, done, stopping, failed; overdue (it starts or stops, and takes longer than
-    // it may); broken, masked; orphaned (its file is gone)
+    // it may); broken, masked; orphaned (its file is gone); new (not loaded yet)
     std::string state;
     std::string wanted;     // "up", "down"
     std::string hold;       // "", "up", "down": by hand
@@ -37,7 +37,8 @@ struct UnitSnapshot {
     int pid = 0;            // of the running job
     uint64_t starts = 0;    // jobs started since the engine runs (each-event: runs)
     uint64_t queued = 0;    // each-event: events that wait for their device's turn
-    bool changed_on_disk = false;        // the file is broken now; what is in force is the last good one
+    bool changed_on_disk = false;        // its file, its drop-ins and what they say are not what is in force
+    std::string on_disk;                 // and what they are: changed, gone, new, broken, masked; or nothing
     std::vector<std::string> errors;     // of a broken file
     std::vector<std::string> warnings;
     std::optional<Explanation> explanation;       // of when/while
@@ -81,6 +82,9 @@ struct EngineSnapshot {
     std::map<std::string, uint64_t> units;        // how many in each state
     std::vector<std::string> sources;             // "kernel", "udev", "hotplug", "coldplug"
     std::vector<std::string> errors;              // of class files and folders
+    std::vector<std::string> unit_folders;        // that are read, the weakest first
+    std::map<std::string, std::vector<std::string>> on_disk;  // what is not what is in force: units by what they
+                                                              // are there, and "classes"
     Duration uptime{};
 };
 

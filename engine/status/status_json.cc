@@ -94,6 +94,7 @@ Json object(const UnitSnapshot& u) {
              {"starts", u.starts},
              {"queued", u.queued},
              {"changed_on_disk", u.changed_on_disk},
+             {"on_disk", u.on_disk},
              {"errors", lines(u.errors)},
              {"warnings", lines(u.warnings)}};
     if (u.explanation) {
@@ -151,6 +152,8 @@ std::string printable_lines(std::string_view text) {
 }
 
 std::string to_json(const EngineSnapshot& e) {
+    Json on_disk = Json::object();
+    for (const auto& [what, names] : e.on_disk) on_disk[what] = texts(names);
     return dumped({{"version", printable(e.version)},
                    {"dry_run", e.dry_run},
                    {"coldplug_complete", e.coldplug_complete},
@@ -163,6 +166,8 @@ std::string to_json(const EngineSnapshot& e) {
                    {"units", numbers(e.units)},
                    {"sources", texts(e.sources)},
                    {"errors", lines(e.errors)},
+                   {"unit_folders", texts(e.unit_folders)},
+                   {"on_disk", on_disk},
                    {"uptime_s", seconds(e.uptime)}});
 }
 

@@ -8,7 +8,7 @@ import subprocess
 from checks import check, contains, equal, eventually, test
 from place import SOURCE, run
 
-ALL = "status list explain devices classes eval wait start stop reset reload source check simulate record whatif".split()
+ALL = "status list explain devices classes eval wait start stop restart reset mask unmask reload source check simulate record whatif".split()
 
 
 def furnish(p):
@@ -63,7 +63,10 @@ def exit_codes_and_json(p):
             (["start", "nobody"], 4, False), (["start"], 2, False), (["start", "--timeout", "x", "hand"], 2, False),
             (["stop", "hand"], 0, True), (["stop", "nobody"], 4, False), (["stop"], 2, False),
             (["reset", "hand"], 0, True), (["reset", "--latch", "w"], 0, True), (["reset", "nobody"], 4, False),
-            (["reset"], 2, False), (["reload"], 1, True), (["reload", "x"], 2, False),
+            (["reset"], 2, False), (["restart", "hand"], 0, True), (["restart", "each"], 5, False), (["restart"], 2, False),
+            (["mask", "hand"], 5, False), (["mask", "../x"], 5, False), (["mask", "--runtime", "hand"], 5, False),
+            (["mask", "masked"], 0, True), (["unmask", "hand"], 0, True), (["mask"], 2, False), (["unmask"], 2, False),
+            (["reload"], 1, True), (["reload", "x"], 2, False),
             (["check", good], 0, True), (["check", bad], 1, True), (["check", p.units], 1, True),
             (["check", p.dir / "nowhere"], 1, True), (["check", trace], 1, True),
             (["simulate", "--units", p.units, trace], 1, True), (["simulate"], 2, False),
@@ -126,7 +129,7 @@ def without_a_daemon(p):
     d.terminate()
     trace = furnish(p)
     for args in (["status"], ["list"], ["explain", "w"], ["devices"], ["classes"], ["eval", "cpu"], ["wait", "cpu"],
-                 ["start", "w"], ["stop", "w"], ["reset", "w"], ["reload"]):
+                 ["start", "w"], ["stop", "w"], ["restart", "w"], ["reset", "w"], ["reload"]):
         for json_too in ([], ["--json"]):
             done = d.ask(*args, *json_too, code=3)
             contains(done.stderr, "no daemon listens here", f"{args}")

@@ -97,3 +97,86 @@ def masks_replacements_and_drop_ins(p):
     (other / "masked.yaml").unlink()
     equal(d.json("reload")["added"], ["masked"], "without the mask")
     d.until_state("masked", "active")
+
+
+@test
+def what_changed_on_disk_is_told(p):
+    """Without a reload: a unit that was written again, by a drop-in or its class too, went, came, broke, was masked."""
+    units = ("changed", "dropped", "gone", "breaks", "masked", "same", "touched")
+    for unit in units:
+        p.unit(unit, "description: d\n" + p.command(stop=True))
+    d = p.daemon()
+
+    def on_disk():
+        return {u["name"]: u["on_disk"] for u in d.json("list") if u["changed_on_disk"]}
+    equal(on_disk(), {}, "nothing changed")
+    equal(d.status()["on_disk"], {}, "the engine says so")
+    p.unit("changed", "description: else\n" + p.command(stop=True))
+    (p.units / "dropped.yaml.d").mkdir()
+    (p.units / "dropped.yaml.d/x.yaml").write_text("environment: {A: b}\n")
+    (p.units / "gone.yaml").unlink()
+    p.unit("breaks", "nonsense: 1\n")
+    (p.units / "masked.yaml").unlink()
+    (p.units / "masked.yaml").symlink_to("/dev/null")
+    p.unit("added", p.command())
+    p.unit("touched", (p.units / "touched.yaml").read_text())
+    p.unit("classes.d/own", "class: gadget\nsubsystem: net\nmatch: 'name ~ \"x*\"'\n")
+    found = {"changed": "changed", "dropped": "changed", "gone": "gone", "breaks": "broken", "masked": "masked", "added": "new"}
+    equal(on_disk(), found, "what is told; who was only touched is as before")
+    equal(d.status()["on_disk"], {"changed": ["changed", "dropped"], "gone": ["gone"], "broken": ["breaks"],
+                                  "masked": ["masked"], "new": ["added"], "classes": ["gadget"]}, "of all")
+    contains(d.ask("status").stdout, "6 units and 1 class changed on disk: devmux reload", "for people")
+    contains(d.ask("status", "changed").stdout, "on disk: changed on disk: devmux reload", "of one")
+    contains(d.ask("list").stdout, "its file is gone from the disk", "in the list")
+    contains(d.unit("breaks")["errors"][0], 'breaks.yaml:1:1: unknown key "nonsense"', "why it is broken")
+    equal(d.state("added"), "new", "a unit that is not loaded yet")
+    contains(d.ask("start", "added", code=5).stderr, "devmux reload", "the next step")
+    d.ask("start", "breaks", "gone")  # what is in force is in force
+    d.json("reload", code=1)
+    equal([on_disk(), d.unit("breaks")["state"]], [{"breaks": "broken"}, "active"], "after a reload")
+    p.unit("breaks", "description: d\n" + p.command(stop=True))
+    equal(on_disk(), {"breaks": "changed"}, "mended, and not loaded")
+    d.json("reload")
+    equal([on_disk(), d.status()["on_disk"]], [{}, {}], "all is in force")
+
+
+@test
+def mask_and_unmask(p):
+    etc, volatile = p.dir / "etc/devmux/units.d", p.dir / "run/devmux/units.d"
+    p.unit("u", p.command(stop=True))
+    p.unit("v", p.command(stop=True))
+    d = p.daemon(units=[p.units, volatile, etc])
+    d.ask("start", "u")
+    done = d.ask("mask", "u")
+    contains(done.stdout, "its service runs on: devmux stop u", "it goes on")
+    equal([str((etc / "u.yaml").readlink()), d.state("u"), len(p.runs("u"))], ["/dev/null", "orphaned", 1], "masked")
+    contains(d.ask("status").stdout, "it is masked: its service runs on", "status says so")
+    contains(d.ask("start", "u", code=5).stderr, "is masked", "it cannot be started")
+    contains(d.ask("mask", "u").stdout, "masked already", "twice")
+    d.ask("unmask", "u")
+    equal([d.state("u"), (etc / "u.yaml").is_symlink()], ["active", False], "and back: nothing was started")
+    d.ask("mask", "u")
+    d.ask("stop", "u")
+    d.ask("reload")
+    equal([d.state("u"), [r.argv[0] for r in p.runs("u")]], ["masked", ["start", "stop"]], "stopped")
+    equal(d.json("unmask", "u")["changed"], True, "JSON")
+    equal(d.state("u"), "waiting", "as it was installed")
+    d.ask("mask", "--runtime", "v")
+    equal([d.state("v"), (volatile / "v.yaml").is_symlink()], ["masked", True], "until the next boot")
+    contains(d.ask("unmask", "v", code=5).stderr, "devmux unmask --runtime v", "where it is masked")
+    d.ask("unmask", "--runtime", "v")
+    (etc / "v.yaml").write_text("description: mine\n" + p.command(stop=True))
+    contains(d.ask("mask", "v", code=5).stderr, "is there", "a file is not written over")
+    contains(d.ask("mask", "--runtime", "v", code=5).stderr, "is stronger", "nor is it of no use")
+    contains((etc / "v.yaml").read_text(), "mine", "the file")
+    contains(d.ask("unmask", "v").stdout, "is not masked", "a file is not taken away")
+    contains((etc / "v.yaml").read_text(), "mine", "the file")
+    for name in ("../v", "a/b", ".v", "x" * 65):
+        contains(d.ask("mask", name, code=5).stderr, "no name of a unit", name)
+    etc.chmod(0o777)
+    contains(d.ask("mask", "w", code=5).stderr, "can be written by others", "a folder that nobody would believe")
+    etc.chmod(0o755)
+    d.terminate()
+    contains(d.ask("mask", "--units", etc, "w").stdout, "no daemon was told", "without a daemon")
+    d = p.daemon(units=[p.units, volatile, etc])
+    equal(d.state("w"), "masked", "it counts from the start")

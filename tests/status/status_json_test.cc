@@ -35,12 +35,15 @@ TEST_CASE("an engine, word for word") {
                      .counters = {{"overruns", 2}, {"received", 900}},
                      .units = {{"active", 3}},
                      .sources = {"kernel", "coldplug"},
+                     .unit_folders = {"/etc"},
+                     .on_disk = {{"changed", {"gdm"}}},
                      .uptime = 1500ms};
     CHECK(to_json(e) ==
           R"({"version":"0.1","dry_run":false,"coldplug_complete":true,"settled":false,)"
           R"("in_doubt":false,"udev":"running","waiting_for_udev":2,)"
           R"("devices":412,"counters":{"overruns":2,"received":900},"units":{"active":3},)"
-          R"("sources":["kernel","coldplug"],"errors":[],"uptime_s":1.5})");
+          R"("sources":["kernel","coldplug"],"errors":[],"unit_folders":["/etc"],)"
+          R"("on_disk":{"changed":["gdm"]},"uptime_s":1.5})");
 }
 
 TEST_CASE("a unit has all its keys, in the order of the snapshot") {
@@ -54,7 +57,7 @@ TEST_CASE("a unit has all its keys, in the order of the snapshot") {
     Json j = Json::parse(to_json(u));
     CHECK(keys(j) ==
           "name description file service kind condition stop_when task state wanted hold asked_by verdict "
-          "since_s reason last_end remark pid starts queued changed_on_disk errors warnings");
+          "since_s reason last_end remark pid starts queued changed_on_disk on_disk errors warnings");
     CHECK(j["verdict"] == "unknown");
     CHECK(j["since_s"] == 2.25);
     CHECK(j["pid"] == 7);

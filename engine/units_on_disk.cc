@@ -1,0 +1,62 @@
+// See units_on_disk.h.
+#include "engine/units_on_disk.h"
+
+#include "engine/loop.h"
+#include "engine/model/unit_folders.h"
+
+namespace devmux {
+namespace {
+
+// Looks take at most this part of the loop's time, however often somebody asks.
+constexpr int kShare = 20;
+
+}  // namespace
+
+void UnitsOnDisk::load_begins() { fingerprint_ = fingerprint_of(dirs_); }
+
+// What is in force is what is there, but for units that were kept as they were.
+void UnitsOnDisk::loaded(const Configuration& in_force) {
+    changes_ = changes_between(in_force, in_force);
+    note_errors(in_force);
+}
+
+void UnitsOnDisk::note_errors(const Configuration& there) {
+    errors_.clear();
+    for (const auto& [name, errors] : there.broken)
+        for (const Error& error : errors) errors_[name].push_back(error.to_string());
+}
+
+const ConfigurationChanges& UnitsOnDisk::against(const Configuration& in_force) {
+    Time began = Loop::now();
+    if (began < look_again_) return changes_;
+    uint64_t fingerprint = fingerprint_of(dirs_);
+    Time looked = Loop::now();
+    look_again_ = looked + kShare * (looked - began);
+    if (fingerprint != fingerprint_) {
+        fingerprint_ = fingerprint;
+        Configuration there = load_configuration(dirs_, Trust::Require);
+        changes_ = changes_between(in_force, there);
+        note_errors(there);
+    }
+    return changes_;
+}
+
+void UnitsOnDisk::tell(UnitSnapshot& unit, const Configuration& in_force) {
+    const auto& units = against(in_force).units;
+    if (auto change = units.find(unit.name); change != units.end()) {
+        unit.changed_on_disk = true;
+        unit.on_disk = to_string(change->second);
+    }
+    // Of what is broken both in force and there: as it is there.
+    bool broken = unit.state == "broken" || unit.on_disk == "broken";
+    if (auto errors = errors_.find(unit.name); broken && errors != errors_.end()) unit.errors = errors->second;
+}
+
+void UnitsOnDisk::tell(EngineSnapshot& engine, const Configuration& in_force) {
+    engine.unit_folders = dirs_.units;
+    for (const auto& [name, change] : against(in_force).units)
+        engine.on_disk[std::string(to_string(change))].push_back(name);
+    if (!changes_.classes.empty()) engine.on_disk["classes"] = changes_.classes;
+}
+
+}  // namespace devmux
