@@ -26,11 +26,8 @@ void Simulation::listed(MountList::Entry line) {
 void Simulation::tell_mounts() {
     if (!engine_ || !mounts_) return;
     MountsSeen seen;
-    for (const FactKey& fact : engine_->planner().conditions_index().facts(FactKind::Mounted)) {
-        Mount now = mounts_->at(fact.name);
-        if (now.point.empty()) now.point = "/";
-        seen.mounts.push_back({fact.name, std::move(now), listed_.at(fact.name)});
-    }
+    for (const FactKey& fact : engine_->planner().conditions_index().facts(FactKind::Mounted))
+        seen.mounts.push_back(look_at(*mounts_, listed_, "", fact.name));
     if (!seen.mounts.empty()) feed(seen);
 }
 
@@ -38,8 +35,12 @@ void Simulation::tell_mounts() {
 void Simulation::take_over_mounts(const KnownMounts& known) {
     std::map<std::string, Mount> points;  // those below follow
     for (const auto& [path, seen] : known) {
-        points[seen.now.point] = seen.now;
-        if (!seen.listed.point.empty()) listed_.add({seen.listed.point, seen.listed.type, seen.listed.source, false});
+        bool facility = stands_for_mounts(path);
+        const Mount& listed = facility ? seen.now : seen.listed;
+        if (!facility) points[seen.now.point] = seen.now;
+        if (listed.point.starts_with('/'))
+            listed_.add({.point = listed.point, .type = listed.type, .source = listed.source,
+                         .network = path == "$remote_fs", .optional = !facility});
     }
     if (!points.empty()) mounts_.emplace();
     for (auto& [point, mount] : points) mounts_->mount(std::move(mount));

@@ -238,11 +238,11 @@ class Player {
         bool un = line.word() == "unmounted", list = line.word() == "fstab";
         w.resize(std::max<size_t>(w.size(), 4));
         std::string point = normal_path(w[0]);
-        bool bind = list && w[3] == "bind";
-        if (point.empty() || w.size() > 4 || w[1].empty() != un || (un && !w[2].empty()) || (!w[3].empty() && !bind))
+        bool bind = list && w[3] == "bind", network = list && w[3] == "_netdev";
+        if (point.empty() || w.size() > 4 || w[1].empty() != un || (un && !w[2].empty()) || (!w[3].empty() && !bind && !network))
             return wrong(line, un ? "expected \"unmounted PATH\""
                                   : "expected " + quoted(std::string(line.word()) + " PATH TYPE SOURCE"));
-        if (list) simulation_->listed({point, w[1], w[2], bind});
+        if (list) simulation_->listed({point, w[1], w[2], bind, network});
         else if (!un) simulation_->mounted({point, w[1], w[2]});
         else if (!simulation_->unmounted(point)) return wrong(line, "nothing is mounted at " + quoted(printable(point)));
         return std::nullopt;

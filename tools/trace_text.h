@@ -32,7 +32,7 @@
 //   mounted /usr nfs4 server:/usr  a mount: where, its type and its source. Before the first one (begin with
 //                                    the root, /) nothing is known of mounts
 //   unmounted /usr                 the topmost mount there goes, and what is mounted on it
-//   fstab /usr nfs server:/usr     a line of /etc/fstab that boot mounts; with bind behind it, a bind mount
+//   fstab /usr nfs server:/usr     a line of /etc/fstab that boot mounts; "bind" or "_netdev" may follow
 //   modules loading                /proc/modules shows a module that loads; or: modules idle
 //   waits UNIT TEXT                what a look at the unit's job finds from now on; or, of one that loads a
 //   waits UNIT loading MODULE TEXT   module, which is not killed

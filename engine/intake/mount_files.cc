@@ -70,7 +70,10 @@ Result<MountList> read_fstab(const std::string& file) {
         // What mount(8) takes for a network file system where no type is told.
         bool server = !source.starts_with('/') && source.find(":/") != std::string::npos;
         if (type == "auto" && server) type = "nfs";
-        out.add({point, type, source, has_option(line, "bind") || has_option(line, "rbind")});
+        out.add({.point = point, .type = type, .source = source,
+                 .bind = has_option(line, "bind") || has_option(line, "rbind"),
+                 .network = type == "nfs" || mnt_fs_is_netfs(line) != 0 || has_option(line, "_netdev"),
+                 .optional = has_option(line, "nofail")});
     });
     if (error) return *error;
     return out;

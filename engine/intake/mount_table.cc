@@ -105,4 +105,20 @@ Mount MountList::at(std::string_view path) const {
     return {};
 }
 
+MountSeen look_at(const MountTable& table, const MountList& list, const std::string& root, const std::string& path) {
+    auto below = [&](const std::string& point) { return root.empty() ? point : point == "/" ? root : root + point; };
+    if (path.starts_with('/')) {
+        Mount now = table.at(below(path));
+        // What lies above the root is where the root itself lies.
+        bool inside = !now.point.empty() && now.point.size() > root.size() && now.point.starts_with(root);
+        now.point = inside ? now.point.substr(root.size()) : "/";
+        return {path, std::move(now), list.at(path)};
+    }
+    for (const auto& [point, entry] : list.entries()) {
+        bool asked = !entry.optional && point != "/" && (!entry.network || path == "$remote_fs");
+        if (asked && table.at(below(point)).point != below(point)) return {path, {point, entry.type, entry.source}, {}};
+    }
+    return {path, {path, "", ""}, {}};
+}
+
 }  // namespace devmux

@@ -45,15 +45,23 @@ class MountList {
     struct Entry {
         std::string point, type, source;
         bool bind = false;
+        bool network = false;   // it needs the network
+        bool optional = false;  // boot goes on without it: `nofail`
     };
 
     // The line that `path` would lie on when all are mounted. A bind mount is of the type that its
     // source lies on.
     Mount at(std::string_view path) const;
     void add(Entry entry);
+    const std::map<std::string, Entry, std::less<>>& entries() const { return entries_; }
 
   private:
     std::map<std::string, Entry, std::less<>> entries_;  // by point: the last one
 };
+
+// What the tables say of `path`, below `root` ("" is the machine's own). Or of a facility: $local_fs lies
+// on itself when all local file systems of the list are mounted, and $remote_fs when those of the network
+// are as well; else on the first one that is missing.
+MountSeen look_at(const MountTable& table, const MountList& list, const std::string& root, const std::string& path);
 
 }  // namespace devmux

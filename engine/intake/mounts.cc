@@ -97,7 +97,8 @@ class Worker {
         troubled_ = trouble.has_value();
         bool news = shared_.trouble.has_value();
         for (const std::string& path : paths_) {
-            MountSeen seen{path, table ? now(*table, path) : Mount{}, list ? list->at(path) : Mount{}};
+            MountSeen seen{path, {}, {}};
+            if (table) seen = look_at(*table, list ? *list : MountList(), shared_.root, path);
             auto [told, fresh] = told_.try_emplace(path, seen);
             if (!fresh && told->second == seen) continue;
             told->second = seen;
@@ -105,16 +106,6 @@ class Worker {
             news = true;
         }
         if (news) ring(shared_.to_caller);
-    }
-
-    // Seen from the root: what lies above it is where the root itself lies.
-    Mount now(const MountTable& table, const std::string& path) const {
-        const std::string& root = shared_.root;
-        Mount mount = table.at(root.empty() ? path : path == "/" ? root : root + path);
-        bool below = mount.point.size() > root.size() && mount.point.starts_with(root);
-        if (root.empty() && !mount.point.empty()) return mount;
-        mount.point = below ? mount.point.substr(root.size()) : "/";
-        return mount;
     }
 
     MountWatch::Shared& shared_;

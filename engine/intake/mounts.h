@@ -24,7 +24,7 @@ class MountWatch {
 
     int fd() const;  // readable when take() has something
 
-    // Replaces the whole set. Each path is answered at least once, also when it was watched before, and
+    // Replaces the whole set, of paths and of the facilities $local_fs and $remote_fs. Each path is answered at least once, also when it was watched before, and
     // fstab is read anew. No thread is started for an empty set.
     void watch(std::set<std::string> paths);
 

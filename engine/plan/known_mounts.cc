@@ -100,4 +100,11 @@ std::string seen_of_mounts(const KnownMounts& mounts, const FactKey& key, std::s
     return "on " + described(now) + at;
 }
 
+std::string seen_of_facility(const KnownMounts& mounts, std::string_view facility) {
+    auto it = mounts.find(std::string(facility));
+    if (it == mounts.end() || it->second.now.point.empty()) return ": what is mounted is not known yet";
+    const Mount& missing = it->second.now;
+    return ": " + described(missing) + " of /etc/fstab is not mounted at " + printable(missing.point);
+}
+
 }  // namespace devmux

@@ -21,4 +21,7 @@ Truth is_on_type(const KnownMounts& mounts, const FactKey& key, std::string_view
 // "on ext4 (/dev/vda2), mounted at /"
 std::string seen_of_mounts(const KnownMounts& mounts, const FactKey& key, std::string_view kernel_command_line);
 
+// Of $local_fs and $remote_fs, behind their names: ": /home is not mounted".
+std::string seen_of_facility(const KnownMounts& mounts, std::string_view facility);
+
 }  // namespace devmux

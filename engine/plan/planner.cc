@@ -59,7 +59,11 @@ void Planner::devices_changed(const std::vector<DeviceChange>& changes, const De
 }
 
 void Planner::facts_changed(const std::vector<FactKey>& facts, Time now, Actions& actions) {
-    for (const FactKey& fact : facts) watchers_.each_watching(fact, [this](UnitIndex unit) { mark(unit); });
+    for (const FactKey& fact : facts)
+        watchers_.each_watching(fact, [&](UnitIndex unit) {
+            if (stands_for_mounts(fact.name)) pend(unit);  // a facility that it requires
+            else mark(unit);
+        });
     drain(now, actions);
 }
 

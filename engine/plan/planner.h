@@ -114,6 +114,7 @@ class Planner {
     Gate start_gate(UnitIndex unit) const;
     Gate stop_gate(UnitIndex unit) const;
     bool stands(const Need& need) const;
+    bool is_lost(const Need& need) const;
     bool needs(UnitIndex unit, UnitIndex other) const;
     void pend(UnitIndex unit);
     void fall_in(UnitIndex unit);

@@ -15,6 +15,11 @@ bool is_up(const Managed& m) {
     return m.state.actual == Actual::Active && !m.is_leaving();
 }
 
+// Without a unit: what /etc/fstab lists is mounted.
+bool is_met_by_mounts(const World& world, const Need& need) {
+    return stands_for_mounts(need.name) && world.fact({FactKind::Mounted, need.name}) == Truth::True;
+}
+
 }  // namespace
 
 // Whether it is between two rests, or will be at once.
@@ -74,7 +79,7 @@ void Planner::note_move(UnitIndex unit, const UnitState& before) {
     if (m.retry_at != kNever) m.on_its_way = false;  // who is ordered after it does not wait for a pause
     if (asked) ask_for_needs(unit, true);
     if (m.state.actual == Actual::Active && was_starting &&
-        std::any_of(node.required.begin(), node.required.end(), [&](const Need& need) { return !stands(need); })) {
+        std::any_of(node.required.begin(), node.required.end(), [&](const Need& need) { return is_lost(need); })) {
         m.yields = true;
         fall_in(unit);
     }
@@ -96,8 +101,14 @@ void Planner::lose(UnitIndex unit) {
 
 // A need stands while one who meets it is up, or has been done.
 bool Planner::stands(const Need& need) const {
-    return std::any_of(need.units.begin(), need.units.end(),
+    return is_met_by_mounts(world_, need) ||
+           std::any_of(need.units.begin(), need.units.end(),
                        [&](UnitIndex u) { return is_up(units_[u]) || is_done(units_[u]); });
+}
+
+// Of who runs. What is unmounted later takes nobody down: with a file system goes no unit.
+bool Planner::is_lost(const Need& need) const {
+    return !stands(need) && !(need.units.empty() && stands_for_mounts(need.name));
 }
 
 Gate Planner::start_gate(UnitIndex index) const {
@@ -145,6 +156,7 @@ Gate Planner::stop_gate(UnitIndex index) const {
 bool Planner::needs(UnitIndex unit, UnitIndex other) const {
     for (const Need& need : graph_.of(unit).required) {
         if (std::find(need.units.begin(), need.units.end(), other) == need.units.end()) continue;
+        if (is_met_by_mounts(world_, need)) continue;
         bool others = std::any_of(need.units.begin(), need.units.end(), [&](UnitIndex u) {
             return u != other && (is_up(units_[u]) || is_done(units_[u]));
         });
@@ -201,7 +213,7 @@ void Planner::begin_or_wait(UnitIndex index, Time now, Actions& actions) {
     }
     if (!m.is_leaving()) return;
     const auto& required = graph_.of(index).required;
-    auto lost = std::find_if(required.begin(), required.end(), [&](const Need& need) { return !stands(need); });
+    auto lost = std::find_if(required.begin(), required.end(), [&](const Need& need) { return is_lost(need); });
     bool restarts = m.state.again;
     if (m.state.wanted == Wanted::Up && lost == required.end() && !restarts) {  // that was quick: it is back already
         m.yields = m.on_its_way = false;

@@ -141,6 +141,8 @@ void Planner::watch(UnitIndex index) {
     };
     if (unit.condition_kind != ConditionKind::None) each_leaf(unit.condition, add);
     if (unit.stop_when) each_leaf(*unit.stop_when, add);
+    for (const std::string& name : unit.links.required)
+        if (stands_for_mounts(name)) watchers_.add(FactKey{FactKind::Mounted, name}, index);
     if (unit.each_event) event_watchers_.add(unit.each_event->devices, index);
 }
 

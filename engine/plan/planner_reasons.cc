@@ -30,6 +30,7 @@ std::string Planner::waiting_text(UnitIndex index, Time now) const {
             return out + which + "waits for the end of " + gate.name + ", with which it conflicts";
         out += which + (start ? "waits for " : "stops after ") + gate.name;
         if (!gate.on) {
+            if (stands_for_mounts(gate.name)) return out + seen_of_facility(world_.mounts, gate.name);
             if (is_facility(gate.name)) return out + ", which no unit provides";
             bool masked = configuration_->masked.contains(gate.name);
             return out + (masked                                          ? ", which is masked"

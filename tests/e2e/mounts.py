@@ -166,3 +166,26 @@ def mounts_and_a_killed_daemon(p):
     equal([r.argv[0] for r in p.runs("m")], ["start", "stop"], "once each")
     holder.kill()
     holder.wait()
+
+
+@test
+def facilities_are_met_by_mounts(p):
+    (p.root / "etc/fstab").write_text("x /srv tmpfs size=64k 0 0\ns:/far /far nfs4 defaults 0 0\ny /later tmpfs noauto 0 0\n")
+    (p.root / "srv").mkdir()
+    (p.root / "go").mkdir()
+    p.unit("l", "requires: $local_fs\nwhen: file /go exists\n" + p.command(stop=True))
+    p.unit("r", "requires: $remote_fs\nwhen: file /go exists\n" + p.command(stop=True))
+    d, inside = daemon(p)
+    eventually(lambda: "waits for $local_fs: tmpfs (x) of /etc/fstab is not mounted at /srv" in d.ask("status", "l").stdout,
+               "it says what is missing", d.log_text)
+    inside("mount", "-t", "tmpfs", "-o", "size=64k", "x", p.root / "srv")
+    d.until_state("l", "active")
+    eventually(lambda: "nfs4 (s:/far) of /etc/fstab is not mounted at /far" in d.ask("status", "r").stdout,
+               "and so does the other", d.log_text)
+    (p.root / "etc/fstab").write_text("x /srv tmpfs size=64k 0 0\n")
+    d.ask("reload")
+    d.until_state("r", "active")
+    inside("umount", p.root / "srv")
+    d.wait("not /srv mounted")
+    d.barrier()
+    equal(d.state("l"), "active", "what is unmounted later stops nobody")

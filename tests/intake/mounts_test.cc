@@ -179,6 +179,32 @@ TEST_SUITE("intake/mounts") {
         CHECK(none->at("/usr").point.empty());
     }
 
+    TEST_CASE("facilities: all that is listed is mounted, the local or also that of the network") {
+        const std::string fstab = "/dev/vda2 / ext4 defaults 0 1\n/dev/vdb /home xfs defaults\n/dev/vdc /data ext4 noauto\n"
+                                  "/dev/vdd /maybe ext4 nofail\ns:/srv /srv nfs4 defaults\n/dev/sde none swap sw\n"
+                                  "/dev/nbd0 /nbd ext4 _netdev\n/dev/vdf /used ext4 noauto,x-systemd.automount\n"
+                                  "server:/x /auto auto defaults\n";
+        MountList list = list_of(fstab);
+        auto missing = [&](const MountTable& table, const std::string& facility, const std::string& root = "") {
+            return on(look_at(table, list, root, facility).now);
+        };
+        std::string text = kRoot;
+        CHECK(missing(table_of(text), "$local_fs") == "xfs /dev/vdb at /home");
+        text += line(21, 20, "/home", "xfs", "/dev/vdb");
+        CHECK(missing(table_of(text), "$local_fs") == "ext4 /dev/vdf at /used");
+        text += line(22, 20, "/used", "autofs", "systemd-1");
+        CHECK(missing(table_of(text), "$local_fs") == "  at $local_fs");
+        CHECK(missing(table_of(text), "$remote_fs") == "nfs server:/x at /auto");
+        text += line(23, 20, "/auto", "nfs4", "server:/x") + line(24, 20, "/nbd", "ext4", "/dev/nbd0");
+        CHECK(missing(table_of(text), "$remote_fs") == "nfs4 s:/srv at /srv");
+        text += line(25, 20, "/srv", "nfs4", "s:/srv");
+        CHECK(missing(table_of(text), "$remote_fs") == "  at $remote_fs");
+        // A root that is a folder has none of these.
+        CHECK(missing(table_of(text), "$local_fs", "/home") == "xfs /dev/vdb at /home");
+        list = list_of("");
+        CHECK(missing(table_of(kRoot), "$remote_fs") == "  at $remote_fs");
+    }
+
     TEST_CASE("a simulated table: mounts over mounts, and away again") {
         MountTable table;
         table.mount({"/", "ext4", "r"});
