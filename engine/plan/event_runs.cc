@@ -28,6 +28,12 @@ void EventRuns::add(Run run, Time now, Actions& actions) {
     if (lane.rested != kNever) rested_.erase({std::exchange(lane.rested, kNever), key});
     ++numbers_[run.unit->name].waiting;
     ++waiting_;
+    run.behind[0] = order_.last_at(key);
+    lane.last_here = run.job;
+    if (Key old{std::move(run.from), run.unit->name}; !old.first.empty() && old != key) {
+        run.behind[1] = order_.last_at(old);
+        order_.left(old, run.job);
+    }
     lane.waiting.push_back(std::move(run));
     if (idle) line_up(lane, std::move(key));
     fill(now, actions);
@@ -37,8 +43,13 @@ std::set<std::string> EventRuns::moved(const std::string& from, const std::strin
     std::set<std::string> awaited;
     for (auto it = lanes_.lower_bound({from, ""}); it != lanes_.end() && it->first.first == from;) {
         Key key = (it++)->first, target{to, key.second};
-        // What is left to do for who had that path before has nothing to do with this device.
-        if (lanes_.contains(target)) rename_lane(target, {to + '\0' + std::to_string(++displaced_), key.second});
+        // What is left to do for who had that path before is done beside what this device has yet to do under
+        // its former one, and before anything under the new.
+        if (auto before = lanes_.find(target); before != lanes_.end()) {
+            leave_path(before->second, target);
+            rename_lane(target, {to + '\0' + std::to_string(++displaced_), key.second});
+        }
+        leave_path(lanes_.at(key), key);
         rename_lane(key, target);
         for (Run& run : lanes_.at(target).waiting) {
             run.devpath = to;
@@ -46,6 +57,11 @@ std::set<std::string> EventRuns::moved(const std::string& from, const std::strin
         }
     }
     return awaited;
+}
+
+void EventRuns::leave_path(Lane& lane, const Key& key) {
+    JobId last = std::exchange(lane.last_here, 0);
+    if (last != 0 && !lane.idle()) order_.left(key, last);
 }
 
 void EventRuns::line_up(Lane& lane, Key key) {
@@ -62,13 +78,14 @@ void EventRuns::rename_lane(const Key& from, const Key& to) {
     if (l.held != kNever && held_.erase({l.held, from}) > 0) held_.emplace(l.held, to);
     if (l.rested != kNever && rested_.erase({l.rested, from}) > 0) rested_.emplace(l.rested, to);
     if (l.turn != 0) ready_[l.turn] = to;
+    if (l.behind != 0) order_.renamed(l.behind, from, to);
     lanes_.insert(std::move(lane));
 }
 
 void EventRuns::adopt(const SavedRun& saved, const SavedMark& mark, Time now, Actions& actions) {
     Key key{saved.devpath, saved.unit};
     Lane& lane = lanes_[key];
-    lane.running = saved.job;
+    lane.running = lane.last_here = saved.job;
     lane.echo.started(now);
     jobs_[saved.job] = {key, true};
     ++numbers_[saved.unit].running;
@@ -84,6 +101,8 @@ void EventRuns::fill(Time now, Actions& actions) {
         Lane& lane = it->second;
         lane.turn = 0;
         if (lane.waiting.empty()) continue;
+        lane.behind = order_.wait(lane.waiting.front().behind, key);
+        if (lane.behind != 0) continue;
         Time at = lane.echo.may_start(now);
         tell(lane, now, actions);
         if (at <= now) {
@@ -129,6 +148,11 @@ bool EventRuns::job_ended(const JobEnded& end, Time now, Actions& actions) {
     lane.echo.ended(now);
     if (lane.idle()) rest(lane, job.lane);
     else line_up(lane, std::move(job.lane));
+    for (const Key& key : order_.ended(end.job)) {
+        Lane& next = lanes_.find(key)->second;
+        next.behind = 0;
+        line_up(next, key);
+    }
     forget(now);
     fill(now, actions);
     if (waiting_ == 0) full_ = false;
@@ -214,9 +238,14 @@ EventRuns::Checkpoint EventRuns::checkpoint() const {
         if (lane.turn != 0) turns[lane.turn] = out.lanes.size();
         auto job = jobs_.find(lane.running);
         out.lanes.push_back({key.second, key.first, lane.running, job != jobs_.end() && job->second.remembered,
-                             lane.echo, lane.held, lane.rested, {lane.waiting.begin(), lane.waiting.end()}});
+                             lane.echo, lane.held, lane.rested, lane.last_here,
+                             {lane.waiting.begin(), lane.waiting.end()}});
+        for (Run& run : out.lanes.back().waiting)
+            for (JobId& first : run.behind)
+                if (!order_.awaited(first)) first = 0;
     }
     for (auto [turn, place] : turns) out.ready.push_back(place);
+    for (const auto& [path, last] : order_.last_of_paths()) out.left.push_back({path.second, path.first, last});
     return out;
 }
 
@@ -230,6 +259,7 @@ void EventRuns::restore(const Checkpoint& from) {
         if (saved.running && !jobs_.try_emplace(saved.running, Job{key, saved.remembered}).second) continue;
         Lane& lane = lanes_[key];
         lane.running = saved.running;
+        lane.last_here = saved.last_here;
         lane.echo = saved.echo;
         if (saved.held != kNever && saved.running == 0 && !saved.waiting.empty()) held_.emplace(lane.held = saved.held, key);
         if (idle) rested_.emplace(lane.rested = saved.rested, key);
@@ -241,6 +271,26 @@ void EventRuns::restore(const Checkpoint& from) {
     for (size_t place : from.ready) {
         Key key{from.lanes[place].devpath, from.lanes[place].unit};
         if (auto it = lanes_.find(key); it != lanes_.end() && !it->second.idle()) line_up(it->second, key);
+    }
+    restore_order(from);
+}
+
+// Who neither runs nor waits for a time or a turn waits for another lane.
+void EventRuns::restore_order(const Checkpoint& from) {
+    std::set<JobId> still;
+    for (const auto& [job, of] : jobs_) still.insert(job);
+    for (const auto& [key, lane] : lanes_)
+        for (const Run& run : lane.waiting) still.insert(run.job);
+    for (const Checkpoint::Left& l : from.left)
+        if (still.contains(l.last)) order_.left({l.devpath, l.unit}, l.last);
+    for (auto& [key, lane] : lanes_)
+        for (Run& run : lane.waiting)
+            for (JobId first : run.behind)
+                if (still.contains(first) && first < run.job) order_.expect(first);
+    for (auto& [key, lane] : lanes_) {
+        if (lane.running != 0 || lane.waiting.empty() || lane.held != kNever || lane.turn != 0) continue;
+        lane.behind = order_.wait(lane.waiting.front().behind, key);
+        if (lane.behind == 0) line_up(lane, key);
     }
 }
 

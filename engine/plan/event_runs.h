@@ -1,6 +1,6 @@
 // each-event units: one run per event, in the order of the device's events and never overlapping for
-// one device. Devices run beside each other, up to a limit. A device whose runs cause their own events
-// is braked (flapping.h).
+// one device, nor for one path (run_order.h). Devices run beside each other, up to a limit. A device
+// whose runs cause their own events is braked (flapping.h).
 #pragma once
 
 #include <deque>
@@ -14,6 +14,7 @@
 #include "engine/model/unit.h"
 #include "engine/plan/action.h"
 #include "engine/plan/flapping.h"
+#include "engine/plan/run_order.h"
 
 namespace devmux {
 
@@ -38,6 +39,8 @@ class EventRuns {
         std::string action;
         std::string block;
         bool remembered = false;  // an `add`: the engine's successor must not run it again
+        std::string from;         // a move: the path that it left
+        RunOrder::Behind behind{};  // set when it is added
     };
     void add(Run run, Time now, Actions& actions);
     // The device goes by another path: its runs go on in their order. Of which units an `add` of it waits, which
@@ -60,10 +63,16 @@ class EventRuns {
             bool remembered = false;  // of the run under way
             Echo echo{10, 2};
             Time held = kNever, rested = kNever;
+            JobId last_here = 0;
             std::vector<Run> waiting;
         };
         std::vector<Lane> lanes;
         std::vector<size_t> ready;  // of `lanes`: those whose turn has not come, in order
+        struct Left {
+            std::string unit, devpath;
+            JobId last = 0;
+        };
+        std::vector<Left> left;  // who was last to be run at paths that other devices may have now
         bool full = false;
         uint64_t displaced = 0;
     };
@@ -87,10 +96,14 @@ class EventRuns {
         Time held = kNever;    // it waits, until then
         Time rested = kNever;  // nothing of it waits; it may be forgotten then
         uint64_t turn = 0;     // its place in ready_; 0: none
+        JobId behind = 0;      // its first run waits for that one of another lane
+        JobId last_here = 0;   // the last run that was added since the device has this path; 0: none
         bool idle() const { return running == 0 && waiting.empty(); }
     };
-    using Key = std::pair<std::string, std::string>;  // devpath, unit
+    using Key = RunOrder::Key;
     void rename_lane(const Key& from, const Key& to);
+    void leave_path(Lane& lane, const Key& key);
+    void restore_order(const Checkpoint& from);
     void line_up(Lane& lane, Key key);
     void start_next(Lane& lane, const Key& key, Time now, Actions& actions);
     void fill(Time now, Actions& actions);
@@ -105,6 +118,7 @@ class EventRuns {
     };
     Limits limits_;
     std::map<Key, Lane> lanes_;
+    RunOrder order_;
     std::map<uint64_t, Key> ready_;  // by turn: lanes whose first run waits for a free place
     uint64_t turns_ = 0;
     std::set<std::pair<Time, Key>> held_;    // until when, and who

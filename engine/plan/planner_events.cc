@@ -207,8 +207,9 @@ bool Planner::run_now(const Managed& m, const Device& device, const DeviceRun& r
         if (before != handled_.end() && !differs(before->second, device.generation())) return true;
         handled_[key] = device.generation();
     }
-    runs_.add({++last_job_, m.unit, std::move(key.first), device.generation(), run.action, run.block, arrival},
-              now, actions);
+    std::string_view from = run.action == "move" ? find_in(run.block, "DEVPATH_OLD").value_or("") : "";
+    runs_.add({++last_job_, m.unit, std::move(key.first), device.generation(), run.action, run.block, arrival,
+               std::string(from)}, now, actions);
     return true;
 }
 

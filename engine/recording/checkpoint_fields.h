@@ -74,6 +74,7 @@ void fields(EventRuns::Checkpoint::Lane& lane, F&& f) {
     f("remembered", lane.remembered);
     f("held", lane.held, kNever);
     f("rested", lane.rested, kNever);
+    f("last_here", lane.last_here);
     lane.echo.fields(f);
 }
 
@@ -83,6 +84,8 @@ void fields(EventRuns::Run& run, F&& f) {
     f("action", run.action);
     f("remembered", run.remembered);
     f("devpath", run.devpath);  // where it is not the lane's
+    f("behind", run.behind[0]);
+    f("behind_too", run.behind[1]);
 }
 
 template <class F>

@@ -51,8 +51,8 @@ bool read_slot(std::string_view text, Memory& memory) {
 
 bool CheckpointReader::knows(std::string_view word) {
     for (std::string_view known : {"checkpoint", "history", "known-file", "known-mount", "known", "grave", "late", "last-look", "orphan",
-                                   "managed", "running", "queue", "pending", "slot", "lane", "queued", "turn", "handled",
-                                   "waiting", "ran", "absent"})
+                                   "managed", "running", "queue", "pending", "slot", "lane", "queued", "turn", "last-run",
+                                   "handled", "waiting", "ran", "absent"})
         if (word == known) return true;
     return false;
 }
@@ -160,7 +160,7 @@ std::optional<Error> CheckpointReader::of_events(const TraceLine& line, const Co
     std::string_view word = line.word();
     Words w;
     DeviceDetails d;
-    size_t count = word == "handled" ? 5 : word == "ran" ? 3 : word == "queued" || word == "turn" ? 1 : 2;
+    size_t count = word == "handled" ? 5 : word == "ran" || word == "last-run" ? 3 : word == "queued" || word == "turn" ? 1 : 2;
     if (auto error = words(line, count, w)) return error;
     auto bad = [&] { return cursor_.wrong(line, "expected numbers behind " + quoted(word)); };
     if (word == "lane") {
@@ -183,6 +183,10 @@ std::optional<Error> CheckpointReader::of_events(const TraceLine& line, const Co
         auto lane = number_of(w[0]);
         if (!lane || *lane >= p.runs.lanes.size()) return cursor_.wrong(line, "there is no such lane");
         p.runs.ready.push_back(*lane);
+    } else if (word == "last-run") {
+        EventRuns::Checkpoint::Left l{w[0], w[1], 0};
+        if (!read_field(w[2], l.last)) return bad();
+        p.runs.left.push_back(std::move(l));
     } else if (word == "handled") {
         PlannerCheckpoint::Handled h{w[0], w[1], {}};
         if (!read_field(w[2] + " " + w[3] + " " + w[4], h.generation)) return bad();

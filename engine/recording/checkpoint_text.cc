@@ -61,6 +61,7 @@ void append_events(const PlannerCheckpoint& p, std::string& out) {
         }
     }
     for (size_t lane : p.runs.ready) out += "turn " + std::to_string(lane) + "\n";
+    for (const auto& l : p.runs.left) out += "last-run " + pair_text(l.unit, l.devpath) + " " + std::to_string(l.last) + "\n";
     for (const auto& h : p.handled)
         out += "handled " + pair_text(h.unit, h.devpath) + " " + field_text(h.generation) + "\n";
     for (PlannerCheckpoint::WaitingRun w : p.waiting) {

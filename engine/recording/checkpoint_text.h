@@ -6,6 +6,7 @@
 //   late, last-look           whose attributes, and udev's word, are waited for
 //   managed UNIT              a unit in force; `orphan UNIT` before it: its file, which is gone
 //   lane UNIT DEVPATH         runs of an each-event unit, and queued JOB below it; turn N: whose turn it is
+//   last-run UNIT DEVPATH JOB the last run at a path that its device has left
 //   handled, waiting, ran     the other memory of each-event units
 //   absent RECORD             units of this boot that are not in force
 #pragma once

@@ -2,6 +2,10 @@
 // an event costs.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <random>
+#include <set>
+
 #include "tests/support/allocations.h"
 #include "tests/support/net_machine.h"
 
@@ -50,9 +54,105 @@ size_t of_a_rename_by_walk(const NetMachine::Units& units, int count) {
     return cost;
 }
 
+// Interfaces come, go and take over each other's names, among few names; runs take their time. Says what was wrong.
+class Renames {
+  public:
+    explicit Renames(unsigned seed) : random_(seed) {}
+
+    std::string run() {
+        for (int i = 0; i < 60 && trouble_.empty(); ++i) {
+            machine_.now += 30s;  // nobody is suspected to cause what runs it
+            if (running_.empty() || one_of(3) != 0) happen();
+            else end_one();
+        }
+        while (!running_.empty() && trouble_.empty()) end_one();
+        if (trouble_.empty() && began_ != machine_.seqnum) return std::to_string(machine_.seqnum - began_) + " were not run";
+        return trouble_;
+    }
+    size_t waited = 0;  // of the runs, those that did not begin with their event
+
+  private:
+    struct Running {
+        JobId job;
+        std::set<std::string> touches;  // paths, and the device
+        std::string what;
+    };
+
+    unsigned one_of(unsigned count) { return static_cast<unsigned>(random_() % count); }
+
+    void happen() {
+        std::string name = names_[one_of(names_.size())];
+        auto here = there_.find(name);
+        if (here == there_.end()) {
+            there_[name] = ++last_;
+            machine_.say("add", name, last_);
+        } else if (std::string free = names_[one_of(names_.size())]; !there_.contains(free) && one_of(2) == 0) {
+            auto moved = there_.extract(here);
+            machine_.say("move", free, moved.mapped(), name);
+            moved.key() = free;
+            there_.insert(std::move(moved));
+        } else {
+            std::string number = "IFINDEX=" + std::to_string(here->second);
+            there_.erase(here);
+            gone_[machine_.seqnum + 1] = number;
+            machine_.say("remove", name, 0);
+        }
+        note();
+    }
+
+    void end_one() {
+        auto ended = running_.begin() + one_of(running_.size());
+        JobId job = ended->job;
+        running_.erase(ended);
+        machine_.feed(JobEnded{.job = job, .code = 0});
+        note();
+    }
+
+    void note() {
+        for (const RunJob& run : machine_.all<RunJob>()) {
+            uint64_t seqnum = std::stoull(std::string(find_in(run.block, "SEQNUM").value()));
+            auto number = gone_.find(seqnum);
+            Running next{run.job, {}, run.reason + " (" + std::to_string(seqnum) + ")"};
+            next.touches.insert(number != gone_.end() ? number->second : "IFINDEX=" + std::string(find_in(run.block, "IFINDEX").value()));
+            for (const char* key : {"DEVPATH", "DEVPATH_OLD"})
+                if (auto path = find_in(run.block, key)) next.touches.insert(std::string(*path));
+            for (const std::string& touched : next.touches) {
+                uint64_t& newest = newest_[touched];
+                if (seqnum < newest) trouble_ = next.what + " after " + std::to_string(newest) + " of " + touched;
+                newest = seqnum;
+                for (const Running& other : running_)
+                    if (other.touches.contains(touched)) trouble_ = next.what + " beside " + other.what;
+            }
+            running_.push_back(std::move(next));
+            waited += seqnum != machine_.seqnum;
+            ++began_;
+        }
+    }
+
+    std::mt19937 random_;
+    NetMachine machine_{{{"each", "{each-event: link, actions: [add, remove, move], command: {start: [/a]}}"}}};
+    std::array<std::string, 4> names_{"a", "b", "c", "d"};
+    std::map<std::string, uint64_t> there_;
+    std::map<uint64_t, std::string> gone_;  // a removal says of nobody who it was
+    std::vector<Running> running_;
+    std::map<std::string, uint64_t> newest_;
+    uint64_t last_ = 1, began_ = 0;
+    std::string trouble_;
+};
+
 }  // namespace
 
 TEST_SUITE("plan/planner_events") {
+    TEST_CASE("what is run for a path, and for a device, is run in the order of its events, one after the other") {
+        size_t waited = 0;
+        for (unsigned seed = 1; seed <= 500; ++seed) {
+            Renames renames(seed);
+            CHECK_MESSAGE(renames.run() == "", seed);
+            waited += renames.waited;
+        }
+        CHECK(waited > 5000);
+    }
+
     TEST_CASE("nothing is kept of a unit that a reload took away, when it was the last of its kind") {
         NetMachine machine(kEach, UdevPresence::Running);
         machine.say("add", "v0", 7);
