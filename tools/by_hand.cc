@@ -23,8 +23,11 @@ Exit act(Client& client, const Session& session, const char* method, const std::
         complain(unit + ": failed: " + reply.value.at("last_end").get<std::string>());
         return Exit::No;
     }
-    // Asked for, and not begun: that may take until a device comes.
-    if (std::string_view(method) == "Stop" || state != "waiting" || reply.value.at("wanted") != "up") return Exit::Ok;
+    // Asked for, and not begun: that may take until a device comes. If it is its condition that has asked by now,
+    // it was started, has ended, and is to be started once more.
+    if (std::string_view(method) == "Stop" || state != "waiting" || reply.value.at("wanted") != "up" ||
+        reply.value.at("asked_by") == "its condition")
+        return Exit::Ok;
     complain(unit + ": not started yet: it " + remark + "; it starts as soon as that is over");
     return Exit::No;
 }
