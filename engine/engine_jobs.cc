@@ -38,6 +38,8 @@ void Engine::take(const DaemonReady& ready, Time now, Actions& actions) {
     planner_.daemon_ready(ready.job, now, actions);
 }
 
+void Engine::take(const ServiceSeen& seen, Time now, Actions& actions) { planner_.service_seen(seen, now, actions); }
+
 void Engine::take(const JobSeen& seen, Time now, Actions& actions) {
     limits_.seen(seen, now, actions);
     tell_overdue(now, actions);

@@ -101,6 +101,7 @@ std::optional<Error> Shell::start() {
     recordings_.begin(*engine_, saved, started_);
     engine_->start(saved, started_, actions_);
     for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
+    if (services_) services_->follow(engine_->planner());
     UdevSeen udev = look_at_udev();
     if (udev.presence == UdevPresence::Installed) open_monitor();
     feed(udev);
@@ -138,6 +139,8 @@ std::optional<Error> Shell::open_runtime(SavedState& saved) {
     RunnerConfig runner;
     runner.notify_socket = notes_->path();
     runner.root = config_.root;
+    open_services();
+    if (services_->here()) runner.hand_over = services_->taker();
     runner_.emplace(runner, *spawner_, *unit_log_, static_cast<ChildWatch&>(*this));
     loop_.on_readable(unit_log_->fd(), "output", Loop::Priority::Files,
                       [this] { print_output(unit_log_->take()); });
@@ -151,6 +154,10 @@ std::optional<Error> Shell::open_runtime(SavedState& saved) {
 void Shell::feed(const Event& event) {
     moved_ = true;
     handle(event);
+    handle_pending();
+}
+
+void Shell::handle_pending() {
     while (!pending_.empty()) {
         Event next = std::move(pending_.front());
         pending_.pop_front();
@@ -255,6 +262,7 @@ void Shell::on_deadline() {
         else walk();
     }
     if (udev_due_ <= now) feed(look_at_udev());
+    if (services_) services_->jobs().deadline(now);
     feed(DeadlineReached{});
     turn_ended();
 }
@@ -264,7 +272,8 @@ void Shell::turn_ended() {
     recordings_.flush();
     if (journal_ && journal_->wants_compaction())
         if (auto error = journal_->compact()) report(*error, Report::Level::Warning);
-    Time due = std::min({engine_->next_deadline(), complete_due_, waits_due_, resync_due_, udev_due_});
+    Time due = std::min({engine_->next_deadline(), complete_due_, waits_due_, resync_due_, udev_due_,
+                         services_ ? services_->jobs().next_deadline() : kNever});
     if (!looks_.empty()) due = std::min(due, looks_.begin()->first);
     loop_.set_deadline(due);
 }

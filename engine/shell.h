@@ -21,6 +21,7 @@
 #include "engine/intake/udev.h"
 #include "engine/loop.h"
 #include "engine/recordings.h"
+#include "engine/services.h"
 #include "engine/run/job_probe.h"
 #include "engine/run/journal.h"
 #include "engine/run/notify_socket.h"
@@ -68,27 +69,28 @@ class Shell final : public Control, private ChildWatch {
     Result<Ticket> when_true(const std::string& condition, std::function<void()> tell) override;
     void cancel(Ticket ticket) override;
     Result<Descriptor> record(bool checkpoint_alone) override;
-
   private:
-    // shell.cc: events in, actions out
+    // shell.cc: events in, actions out; jobs: shell_jobs.cc
     std::optional<Error> open_runtime(SavedState& saved);
     void feed(const Event& event);
     void handle(const Event& event);
     void carry_out(const PlanAction& action);
+    void handle_pending();
     void run(const RunJob& job);
+    void run_here(const RunJob& job);  // and not by systemd
     void adopt(const AdoptJob& job);
-    void ask_of(JobId job, const KillJob* kill);  // shell_jobs.cc
+    void open_services();
+    void ask_of(JobId job, const KillJob* kill);
     void read_notes();
     void report(Report::Level level, const std::string& unit, std::string text);
     void report(const Error& error, Report::Level level, const std::string& unit = "");
     void report_configuration();
-    void turn_ended();  // after each callback of the loop: the timer, the waits, the journal
+    void turn_ended();  // after each callback of the loop
     void on_deadline();
     void print_output(const std::vector<OutputLine>& lines);
     void watch_files();
     void watch(int pidfd, JobId job) override;
     void unwatch(int pidfd, JobId job) override;
-
     // shell_sources.cc: the sockets that events come from
     std::optional<Error> open_source(Transport via);
     void close_source(Transport via);
@@ -102,7 +104,6 @@ class Shell final : public Control, private ChildWatch {
     void read_kernel_empty();
     bool take(Transport via, const Received& received);
     void source_empty(Transport via);
-
     // shell_devices.cc: what the machine says
     void take_message(std::string_view bytes, Transport via);
     Standing standing_for(const Uevent& uevent, Transport via) const;
@@ -119,7 +120,6 @@ class Shell final : public Control, private ChildWatch {
     void complete_coldplug();
     bool numbers_are_in() const;
     UdevSeen look_at_udev();
-
     // shell_tell.cc: what people ask
     UnitSnapshot describe(const Managed& managed, bool explain) const;
     std::string waiting_text(const Managed& managed, Time now) const;
@@ -180,6 +180,7 @@ class Shell final : public Control, private ChildWatch {
     std::optional<UnitLog> unit_log_;
     std::optional<NotifySocket> notes_;  // of daemons that become ready
     std::optional<Runner> runner_;
+    std::optional<Services> services_;
     std::optional<JobProbe> probe_;
 
     // Status

@@ -19,6 +19,7 @@ struct ShellConfig {
     std::string sysfs;        // where sysfs and procfs are mounted
     std::string proc;
     std::string kernel_log;   // where lines for it are written to; empty: none
+    std::string systemd;      // of systemd: where it keeps its socket `private`, and `system` if it is the first process
     std::string udev_run;     // of udevd: where it keeps its control socket, queue and records
     std::string runtime_dir;
     ConfigurationDirs dirs;

@@ -154,6 +154,7 @@ ReloadSnapshot Shell::reload() {
     disk_.loaded(*configuration_);
     report_configuration();
     feed(NewConfiguration{configuration_});
+    if (services_) services_->follow(engine_->planner());
     asked_attributes_.clear();
     read_waits_again();
     renew_needs(true);

@@ -1,5 +1,5 @@
-// Jobs: begun and adopted; and those that take long: what they wait in, or, with `kill`, a signal to them.
-// Those two are asked of run/job_probe.h, and the answers are events.
+// Jobs: who begins and adopts them, we or systemd. Those that take long: what they wait in, or, with `kill`,
+// a signal to them. Those two are asked of run/job_probe.h, and the answers are events.
 #include "engine/shell.h"
 
 namespace devmux {
@@ -12,12 +12,18 @@ void Shell::run(const RunJob& job) {
         std::string text = job.daemon ? "SIGTERM to its process" : "";
         if (s.kind == Service::Kind::InitScript) text = "/etc/init.d/" + s.init_script + (stop ? " stop" : " start");
         else if (s.kind == Service::Kind::Scripts) text = "scripts of " + s.scripts;
+        else if (s.kind == Service::Kind::Systemd) text = (stop ? "systemctl stop " : "systemctl start ") + s.systemd;
         else for (const std::string& word : stop ? s.stop : s.start) text += (text.empty() ? "" : " ") + word;
         report(Report::Level::Info, job.unit->name, "dry run: " + text);
         if (daemon) pending_.emplace_back(DaemonReady{job.job});
         else pending_.emplace_back(JobEnded{.job = job.job, .code = 0});
         return;
     }
+    if (!services_->jobs().is_ours(job.unit->service)) return run_here(job);
+    if (auto ended = services_->jobs().start(job)) pending_.emplace_back(std::move(*ended));
+}
+
+void Shell::run_here(const RunJob& job) {
     Started started = runner_->start(job);
     for (const std::string& warning : started.warnings)
         report(Report::Level::Warning, job.unit->name, warning);
@@ -27,15 +33,46 @@ void Shell::run(const RunJob& job) {
 
 void Shell::adopt(const AdoptJob& job) {
     if (!runner_) return;
+    if (job.pid == Services::kMarkPid) {
+        auto index = engine_->planner().find(job.unit);
+        const Managed* m = index ? &engine_->planner().units()[*index] : nullptr;
+        Verb verb = m && m->state.actual == Actual::Stopping ? Verb::Stop : Verb::Start;
+        auto ended = services_->jobs().adopt(job.job, m ? m->unit : nullptr, verb, job.marked_at);
+        if (ended) pending_.emplace_back(std::move(*ended));
+        return;
+    }
     Started started = runner_->adopt(job);
     for (const std::string& warning : started.warnings) report(Report::Level::Warning, job.unit, warning);
     if (started.ended) pending_.emplace_back(std::move(*started.ended));
 }
 
+void Shell::open_services() {
+    services_.emplace(config_.systemd, loop_.event(), Services::Hooks{
+        .save = [this](const Record& record) { return journal_->append(record); },
+        .told = [this](const Event& event) {
+            feed(event);
+            turn_ended();
+        },
+        .run = [this](const RunJob& job) {
+            run_here(job);
+            handle_pending();
+            turn_ended();
+        }});
+}
+
 void Shell::ask_of(JobId id, const KillJob* kill) {
     const RunningJob* job = runner_ ? runner_->find(id) : nullptr;
-    if (!job) {
-        std::string none = "it has no process of ours";
+    // Of a job of systemd it is the process that systemd has started for it.
+    std::string none = "it has no process of ours";
+    Fd of_systemd;
+    int pid = job ? job->child.pid : 0;
+    if (services_ && services_->jobs().knows(id)) {
+        ServiceJobs::Seen seen = services_->jobs().seen(id);
+        of_systemd = open_in_cgroup(config_.proc, seen.pid, seen.cgroup);
+        none = "systemd: " + seen.text;
+        pid = of_systemd ? seen.pid : 0;
+    }
+    if (pid == 0) {
         if (kill) pending_.emplace_back(JobSignalled{.job = id, .signal = kill->signal, .sent = "", .spared = none});
         else pending_.emplace_back(JobSeen{.job = id, .text = none, .in_module_load = false, .driver = ""});
         return;
@@ -48,8 +85,9 @@ void Shell::ask_of(JobId id, const KillJob* kill) {
             turn_ended();
         });
     }
-    if (kill) probe_->kill(*kill, job->child.pid, job->child.pidfd);
-    else probe_->look(id, job->child.pid, job->child.pidfd);
+    int pidfd = of_systemd ? of_systemd.get() : job->child.pidfd;
+    if (kill) probe_->kill(*kill, pid, pidfd);
+    else probe_->look(id, pid, pidfd);
 }
 
 }  // namespace devmux

@@ -18,7 +18,7 @@ RANKS = {"conditions": 0, "engine/intake": 1, "engine/model": 2, "engine/plan": 
 # Who may touch what: the header, and the only files that may include it.
 ONLY = {
     "systemd/sd-event.h": r"engine/loop\.cc|engine/status/bus(_connection)?\.(cc|h)|tests/.*",
-    "systemd/sd-bus.h": r"engine/status/bus(_connection)?\.(cc|h)|tools/client\.cc|tests/.*",
+    "systemd/sd-bus.h": r"engine/status/bus(_connection)?\.(cc|h)|engine/run/systemd_bus\.cc|tools/client\.cc|tests/.*",
     "libmount/libmount.h": r"engine/intake/mount_files\.cc",
     "libudev.h": r"engine/intake/udev\.cc|tests/.*",
     "yaml-cpp/": r"conditions/document\.cc",
@@ -29,7 +29,7 @@ ONLY = {
 PURE = re.compile(r"#include <(unistd\.h|fcntl\.h|sys/|fstream|iostream|filesystem|thread|ctime|time\.h|signal\.h)")
 # Real paths are given by whoever starts the engine, or are what a unit's language speaks of.
 LITERAL = re.compile(r'"/(sys|proc|run)[/"]')
-LONGEST_SOURCE, LONGEST_HEADER = 320, 200
+LONGEST_SOURCE, LONGEST_HEADER = 340, 240
 
 
 def fault(path, line, text):

@@ -48,6 +48,7 @@ int run(const Options& options) {
         for (const std::string& dir : default_unit_dirs()) config.dirs.units.push_back(config.root + dir);
     config.dry_run = options.dry_run;
     config.udev_run = "/run/udev";
+    config.systemd = config.root + "/run/systemd";
     auto on = [&](const char* source) { return options.sources.find(source) != std::string::npos; };
     config.sources = {.kernel = on("kernel"), .udev = on("udev"), .hotplug = on("hotplug"),
                       .coldplug = on("coldplug")};

@@ -130,6 +130,7 @@ class Player {
         else if (w == "file") return file(line);
         else if (w == "mounted" || w == "unmounted" || w == "fstab") return mount(line);
         else if (w == "job") return job(line);
+        else if (w == "service") return service(line);
         else return event(line);
         return std::nullopt;
     }
@@ -189,6 +190,15 @@ class Player {
         if (unit.empty() || seen.text.empty())
             return wrong(line, "expected \"waits UNIT in something\", or \"waits UNIT loading MODULE in something\"");
         simulation_->waits[unit] = std::move(seen);
+        return std::nullopt;
+    }
+
+    MaybeError service(const Line& line) {
+        auto seen = service_of(line.rest());
+        if (!seen) return wrong(line, "expected \"service UNIT running\", stopped or failed, and by-hand or unseen");
+        seen->text = "its unit of systemd " + std::string(seen->state == ServiceSeen::State::Running ? "is " : "has ") +
+                     std::string(to_string(seen->state));
+        simulation_->feed(*seen);
         return std::nullopt;
     }
 

@@ -12,13 +12,14 @@ namespace devmux {
 
 // What is started. An init script's path is found when it runs, below the root in force.
 struct Service {
-    enum class Kind : unsigned char { InitScript, Command, Daemon, Scripts };
+    enum class Kind : unsigned char { InitScript, Command, Daemon, Scripts, Systemd };
     Kind kind = Kind::Command;
     std::string init_script;             // NAME of /etc/init.d/NAME
     std::vector<std::string> start;      // argv of a command or daemon; absolute
     std::vector<std::string> stop;       // empty: nothing to stop
     std::vector<std::string> status;     // of a command: exits with 0 when it runs; empty: nobody knows
     std::string scripts;                 // a folder as /etc/dev.d; absolute
+    std::string systemd;                 // a unit of systemd, with its type: bluetooth.service
     bool notifies = false;               // a daemon is ready when it says so (sd_notify), else when it runs
     bool operator==(const Service&) const = default;
 };

@@ -13,7 +13,11 @@ namespace {
 using MaybeError = std::optional<Error>;
 
 // The keys that say what is started, in the order of the manual.
-constexpr std::array<std::string_view, 4> kServiceKeys{"init-script", "command", "daemon", "scripts"};
+constexpr std::array<std::string_view, 5> kServiceKeys{"init-script", "command", "daemon", "scripts", "systemd"};
+// systemd.unit(5): what a name can end with.
+constexpr std::array<std::string_view, 11> kSystemdTypes{".service", ".socket", ".target", ".device", ".mount", ".automount",
+                                                         ".swap",    ".timer",  ".path",   ".slice",  ".scope"};
+constexpr size_t kLongestSystemdName = 255;
 constexpr std::array<std::string_view, 3> kIfRunning{"skip", "run", "error"};
 constexpr std::array<std::string_view, 3> kPolicies{"never", "on-failure", "always"};
 constexpr unsigned kMostTries = 1000;
@@ -47,6 +51,23 @@ MaybeError read_scripts(const Node& n, Service& s) {
     while (s.scripts.size() > 1 && s.scripts.ends_with('/')) s.scripts.pop_back();
     if (s.scripts.starts_with('/')) return std::nullopt;
     return error_at(n, "expected an absolute path, found " + described(n), "scripts: /etc/dev.d");
+}
+
+bool has_systemd_type(std::string_view name) {
+    return std::any_of(kSystemdTypes.begin(), kSystemdTypes.end(),
+                       [&](std::string_view type) { return name.ends_with(type); });
+}
+
+MaybeError read_systemd(const Node& n, Service& s) {
+    s.kind = Service::Kind::Systemd;
+    if (auto error = read_text(n, s.systemd)) return error;
+    if (is_systemd_unit_name(s.systemd)) return std::nullopt;
+    std::string hint = "letters, digits and : - _ . \\ @, then the type: bluetooth.service";
+    if (size_t at = s.systemd.find("@."); at != s.systemd.npos && at > 0)
+        hint = "that is a template: name an instance, as getty@tty2.service";
+    else if (is_systemd_unit_name(s.systemd + ".service"))
+        hint = "with its type: " + s.systemd + ".service; also .socket, .target, .mount, .timer, .path and the like";
+    return error_at(n, "expected the name of a unit of systemd with its type, found " + described(n), hint);
 }
 
 MaybeError read_ready(const Node& n, bool& notifies) {
@@ -86,8 +107,17 @@ void check_kinds(const Node& document, const Unit& u, Errors& errors) {
         if (u.task) refuse("task", "a daemon stays, and a task ends", "a program that ends is a command");
     } else {
         refuse("ready", "\"ready\" needs \"daemon\"");
-        if (u.restart.policy == Restart::Policy::Always)
-            refuse("restart", "\"always\" needs \"daemon\": of nothing else it is known when it ends", "on-failure");
+        if (u.restart.policy == Restart::Policy::Always && !document.find("systemd"))
+            refuse("restart", "\"always\" needs \"daemon\" or \"systemd\": of nothing else it is known when it ends", "on-failure");
+    }
+    if (document.find("systemd")) {
+        refuse("user", "a unit of systemd says itself who runs it", "User= in its own file");
+        refuse("environment", "a unit of systemd has an environment of its own: devmux cannot reach it",
+               "Environment= in its own file");
+        refuse("each-event", "a unit of systemd is started once, and not once for each event",
+               "command: {start: [/path]} is run for each event");
+        if (u.if_running == IfRunning::Run)
+            refuse("if-running", "systemd does not start what runs already", "skip or error");
     }
     if (document.find("scripts") && !document.find("each-event"))
         refuse("scripts", "\"scripts\" needs \"each-event\": such scripts are run once for each event of a device",
@@ -119,6 +149,7 @@ std::vector<Field> service_fields(Service& s) {
                  return read_argv(n, s.start);
              }},
             {"scripts", [&s](const Node& n) { return read_scripts(n, s); }},
+            {"systemd", [&s](const Node& n) { return read_systemd(n, s); }},
             {"ready", [&s](const Node& n) { return read_ready(n, s.notifies); }}};
 }
 
@@ -135,7 +166,8 @@ void check_service(const Node& document, Unit& u, Errors& errors) {
     }
     if (first.empty())
         errors.push_back(error_at(document, "the unit starts nothing",
-                                  "it needs init-script: NAME, command: {start: [/path]}, daemon: [/path] or scripts: /folder"));
+                                  "it needs init-script: NAME, command: {start: [/path]}, daemon: [/path], scripts: /folder "
+                                  "or systemd: NAME.service"));
     bool one_shot = has("command") && u.service.stop.empty();
     if (one_shot && has("task") && !u.task)
         errors.push_back(error_at(at("task"), "a command without stop leaves nothing that could be "
@@ -192,9 +224,21 @@ bool is_script_name(std::string_view name) {
            });
 }
 
+bool is_systemd_unit_name(std::string_view name) {
+    if (name.size() > kLongestSystemdName || !has_systemd_type(name)) return false;
+    std::string_view stem = name.substr(0, name.rfind('.'));
+    size_t at = stem.find('@');
+    if (stem.empty() || at == 0 || (at != stem.npos && at + 1 == stem.size())) return false;
+    return std::all_of(stem.begin(), stem.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view(":-_.\\@").find(c) != std::string_view::npos;
+    });
+}
+
 std::string describe(const Service& service) {
     if (service.kind == Service::Kind::InitScript) return "init-script " + service.init_script;
     if (service.kind == Service::Kind::Scripts) return "scripts " + printable(service.scripts);
+    if (service.kind == Service::Kind::Systemd) return "systemd " + service.systemd;
     std::string out = service.kind == Service::Kind::Daemon ? "daemon" : "command";
     for (const std::string& word : service.start) out += " " + printable(word);
     return out;

@@ -1,4 +1,5 @@
-// The keys of a unit that say what is started: init-script, command, daemon, scripts. One of them stands in each unit.
+// The keys of a unit that say what is started: init-script, command, daemon, scripts,
+// systemd. One of them stands in each unit.
 #pragma once
 
 #include <vector>
@@ -27,5 +28,9 @@ std::optional<Error> read_user(const Node& node, std::string& out);
 
 // Whether a name can be that of a script in /etc/init.d.
 bool is_script_name(std::string_view name);
+
+// Whether systemd can be asked to start a unit of this name: as unit_name_is_valid() of systemd's
+// src/basic/unit-name.c, without templates, of which instances alone are started.
+bool is_systemd_unit_name(std::string_view name);
 
 }  // namespace devmux

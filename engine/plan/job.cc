@@ -15,6 +15,24 @@ std::string_view to_string(Verb verb) {
     return "run";
 }
 
+std::string_view to_string(ServiceSeen::State state) {
+    switch (state) {
+        case ServiceSeen::State::Running: return "running";
+        case ServiceSeen::State::Stopped: return "stopped";
+        case ServiceSeen::State::Failed: return "failed";
+    }
+    return "failed";
+}
+
+std::string_view to_string(ServiceSeen::How how) {
+    switch (how) {
+        case ServiceSeen::How::Alone: return "alone";
+        case ServiceSeen::How::ByHand: return "by-hand";
+        case ServiceSeen::How::Unseen: return "unseen";
+    }
+    return "unseen";
+}
+
 std::string describe(const JobEnded& end) {
     if (!end.error.empty()) return "could not be started: " + end.error;
     if (end.found_running) return "was not run: the service runs already";

@@ -58,6 +58,28 @@ struct JobEnded {
     bool unseen() const { return !code && !signal && error.empty(); }
 };
 
+// What systemd says of the service of a unit, whoever brought it about. Not while a job of ours runs: the
+// end of that tells.
+struct ServiceSeen {
+    enum class State : unsigned char {
+        Running,
+        Stopped,  // or it ended by itself, and well
+        Failed,
+    };
+    enum class How : unsigned char {
+        Alone,   // by itself
+        ByHand,  // somebody asked systemd for it
+        Unseen,  // while nobody watched
+    };
+    std::string unit;  // ours
+    State state = State::Running;
+    How how = How::Alone;
+    std::string text;      // "bluetooth.service failed (exit-code)"
+};
+
+std::string_view to_string(ServiceSeen::State state);
+std::string_view to_string(ServiceSeen::How how);
+
 // What a job waits in.
 struct JobSeen {
     JobId job = 0;

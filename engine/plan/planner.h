@@ -55,8 +55,8 @@ class Planner {
     // A job of the unit has run longer than it may; or none does so any more.
     void set_overdue(std::string_view unit, bool overdue, Time now, Actions& actions);
     void daemon_ready(JobId job, Time now, Actions& actions);
-    // The stop that is over when this daemon has ended, if it is stopped.
-    std::optional<JobId> stop_of(JobId daemon) const;
+    void service_seen(const ServiceSeen& seen, Time now, Actions& actions);
+    std::optional<JobId> stop_of(JobId daemon) const;  // the one that is over when this daemon has ended
     // Events that wait for udev's word: since when, of which devices since `then`, and that it will not come.
     std::optional<Time> event_waits_since() const;
     std::vector<std::string> events_waiting_since(Time then) const;
@@ -135,7 +135,7 @@ class Planner {
     void note_loss(Managed& m, Time now);
     void let_go(UnitIndex unit, Time now, Actions& actions);
     void reconsider_held_back(UnitIndex unit, Truth truth, Time now, Actions& actions);
-    // planner_daemons.cc: daemons that end, and starts that are tried again
+    // planner_daemons.cc: daemons and services of systemd that end, and starts that are tried again
     void daemon_ended(UnitIndex unit, const JobEnded& end, Time now, Actions& actions);
     bool pauses(Managed& m, bool well, Time now, Actions& actions);
     void retry_if_due(UnitIndex unit, Truth truth, Time now, Actions& actions);

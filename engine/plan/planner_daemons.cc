@@ -1,5 +1,5 @@
-// Daemons: the process is the service. When it is ready, when it ends, what a restarted engine makes of it;
-// and starts that are tried again (restart), of daemons and of everything else.
+// Daemons: the process is the service. When it is ready, when it ends, what a restarted engine makes of it.
+// Services of systemd: what others do to them, and when they end by themselves. And starts that are tried again (restart), of daemons and of everything else.
 #include <algorithm>
 
 #include "conditions/text.h"
@@ -60,6 +60,39 @@ void Planner::daemon_ended(UnitIndex index, const JobEnded& end, Time now, Actio
     drain(now, actions);
 }
 
+// Told when it is news to systemd's client; here it is news when it is not what our own jobs have brought about.
+void Planner::service_seen(const ServiceSeen& seen, Time now, Actions& actions) {
+    auto index = find(seen.unit);
+    if (!index) return;
+    Managed& m = units_[*index];
+    if (m.job != 0 || m.unit->task || m.unit->each_event) return;
+    const bool active = m.state.actual == Actual::Active;
+    // A stop by hand also ends tries, and takes back a start that it has canceled.
+    const bool tries = m.state.wanted == Wanted::Up && (m.state.actual == Actual::Failed || m.retry_at != kNever);
+    const bool stopped = seen.how == ServiceSeen::How::ByHand ||
+                         (seen.how == ServiceSeen::How::Unseen && seen.state == ServiceSeen::State::Stopped);
+    const char* reason = seen.how == ServiceSeen::How::ByHand  ? "by hand, outside devmux"
+                         : seen.how == ServiceSeen::How::Alone ? "outside devmux"
+                         : seen.state == ServiceSeen::State::Running ? "it runs already, and not by devmux"
+                                                                     : "while devmux did not watch";
+    if (seen.state == ServiceSeen::State::Running) {
+        if (active) return;
+        let_go(*index, now, actions);
+        m.start_block.clear();
+        apply(*index, UnitEvent::StartedElsewhere, reason, now, actions);
+    } else if (stopped) {
+        if (!active && (!tries || seen.how != ServiceSeen::How::ByHand)) return;
+        apply(*index, UnitEvent::StoppedElsewhere, reason, now, actions);
+    } else if (active) {
+        bool well = seen.state == ServiceSeen::State::Stopped;
+        m.last_end = seen.text;
+        if (pauses(m, well, now, actions)) apply(*index, UnitEvent::Pause, m.reason, now, actions);
+        else apply(*index, well ? UnitEvent::Finished : UnitEvent::Died, m.reason, now, actions);
+    }
+    mark(*index);
+    drain(now, actions);
+}
+
 // Whether it is tried again after what has just ended; if so, when is noted. Who is not wanted any more, and
 // who is held down, is not.
 bool Planner::pauses(Managed& m, bool well, Time now, Actions& actions) {
@@ -85,7 +118,8 @@ bool Planner::pauses(Managed& m, bool well, Time now, Actions& actions) {
 void Planner::retry_if_due(UnitIndex index, Truth truth, Time now, Actions& actions) {
     Managed& m = units_[index];
     if (m.retry_at > now) return;
-    bool stays = m.unit->service.kind == Service::Kind::Daemon || m.asker == Asker::Hand || m.asker == Asker::Unit;
+    const Service::Kind kind = m.unit->service.kind;
+    bool stays = kind == Service::Kind::Daemon || kind == Service::Kind::Systemd || m.asker == Asker::Hand || m.asker == Asker::Unit;
     if (!stays && truth == Truth::Unknown) return;
     m.retry_at = kNever;
     if (stays || truth == Truth::True) return apply(index, UnitEvent::Retry, m.reason, now, actions);

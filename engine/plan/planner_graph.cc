@@ -69,7 +69,9 @@ void Planner::note_move(UnitIndex unit, const UnitState& before) {
     bool start_ended = (was_starting && (well || m.state.actual == Actual::Failed)) ||
                        (before.actual == Actual::Waiting && m.state.actual == Actual::Failed) ||
                        (before.actual == Actual::Active && m.state.actual == Actual::Failed);  // a daemon died
-    if (start_ended && !(well ? node.then : node.on_failure).empty()) {
+    // A start elsewhere has no job of ours.
+    bool came_up = before.actual != Actual::Active && before.actual != Actual::Starting && is_up(m);
+    if ((start_ended || came_up) && !(well ? node.then : node.on_failure).empty()) {
         m.owed = well ? Owed::Then : Owed::OnFailure;
         owing_.push_back(unit);
     }

@@ -23,10 +23,12 @@ std::string move_text(const UnitState& from, const UnitState& to, const std::str
     switch (to.actual) {
         case Actual::Starting: return "starting" + because;
         case Actual::Stopping: return "stopping" + because;
-        case Actual::Active: return "active";
+        case Actual::Active: return from.actual == Actual::Starting ? "active" : "active" + because;
         case Actual::Done: return "done";
         case Actual::Failed: return "failed: " + end;
-        case Actual::Waiting: return from.actual == Actual::Stopping ? "stopped" : "";
+        case Actual::Waiting:
+            if (from.actual == Actual::Stopping) return "stopped";
+            return to.hold == Hold::Down && from.hold != Hold::Down ? "stopped" + because : "";  // elsewhere
     }
     return "";
 }
@@ -43,6 +45,8 @@ void Planner::note_asker(Managed& m, UnitEvent event, bool moves) {
         case UnitEvent::HandStart:
         case UnitEvent::HandStop:
         case UnitEvent::HandRestart:
+        case UnitEvent::StartedElsewhere:
+        case UnitEvent::StoppedElsewhere:
         case UnitEvent::Reset: m.asker = Asker::Hand; break;
         case UnitEvent::Asked:
             if (moves) m.asker = Asker::Unit;

@@ -141,6 +141,19 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
             return {s, Step::None};
         case UnitEvent::Retry:
             return s.wanted == Wanted::Up && s.actual == Actual::Waiting ? reconciled(s) : Transition{s, Step::None};
+        // As by hand, of what was done already. While a job of ours runs, its end tells.
+        case UnitEvent::StartedElsewhere:
+            if (kind.task || s.actual == Actual::Starting || s.actual == Actual::Stopping || s.actual == Actual::Active)
+                return {s, Step::None};
+            s = {Wanted::Up, Actual::Active, kind.holds ? Hold::Up : Hold::None, false};
+            return {s, Step::None};
+        case UnitEvent::StoppedElsewhere:
+            if (kind.task || s.actual == Actual::Starting || s.actual == Actual::Stopping) return {s, Step::None};
+            if (s.actual != Actual::Done) s.actual = Actual::Waiting;
+            s.wanted = Wanted::Down;
+            s.hold = Hold::Down;
+            s.again = false;
+            return {s, Step::None};
     }
     return {s, Step::None};
 }

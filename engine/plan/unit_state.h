@@ -67,6 +67,8 @@ enum class UnitEvent : unsigned char {
     Pause,        // a start failed, or the daemon ended, and it will be tried again (restart)
     Retry,        // now
     HandRestart,  // devmux restart
+    StartedElsewhere,  // the service runs, and not by a job of ours: systemctl, or another unit of systemd
+    StoppedElsewhere,  // the same of a stop
 };
 
 // Whether it only comes when the unit's turn has come.

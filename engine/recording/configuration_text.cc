@@ -101,6 +101,7 @@ std::string unit_file_text(const Unit& unit) {
     const Service& s = unit.service;
     if (s.kind == Service::Kind::InitScript) lines.text("init-script", s.init_script);
     else if (s.kind == Service::Kind::Scripts) lines.text("scripts", s.scripts);
+    else if (s.kind == Service::Kind::Systemd) lines.text("systemd", s.systemd);
     else if (s.kind == Service::Kind::Daemon) lines.list("daemon", s.start);
     else lines.put("command", "{start: " + yaml(s.start) + (s.stop.empty() ? "" : ", stop: " + yaml(s.stop)) +
                                   (s.status.empty() ? "" : ", status: " + yaml(s.status)) + "}");

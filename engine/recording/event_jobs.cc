@@ -62,4 +62,30 @@ std::optional<Error> EventReader::job_watched(const TraceLine& line, ReadEvent& 
     return error;
 }
 
+std::optional<ServiceSeen> service_of(std::string_view words) {
+    std::vector<std::string_view> w = words_of(words);
+    if (w.size() != 2 && w.size() != 3) return std::nullopt;
+    using How = ServiceSeen::How;
+    using State = ServiceSeen::State;
+    How how = w.size() == 2 ? How::Alone : w[2] == to_string(How::ByHand) ? How::ByHand : How::Unseen;
+    auto unit = unescaped(w[0]);
+    if (!unit || (how == How::Unseen && w[2] != to_string(How::Unseen))) return std::nullopt;
+    for (State state : {State::Running, State::Stopped, State::Failed})
+        if (w[1] == to_string(state)) return ServiceSeen{.unit = *unit, .state = state, .how = how, .text = ""};
+    return std::nullopt;
+}
+
+std::optional<Error> EventReader::service_seen(const TraceLine& line, ReadEvent& out) {
+    auto seen = service_of(line.rest());
+    if (!seen) return cursor_.wrong(line, "expected \"service UNIT running\", stopped or failed, and by-hand or unseen");
+    DeviceDetails d;
+    auto error = cursor_.details(d, [&](std::string_view key, std::string_view value) {
+        if (key != "text") return false;
+        seen->text = unescaped(value).value_or("");
+        return true;
+    });
+    out.event = std::move(*seen);
+    return error;
+}
+
 }  // namespace devmux

@@ -129,6 +129,11 @@ struct Writer {
         if (!s.spared.empty()) append_detail("spared", s.spared, out);
     }
     void operator()(const DaemonReady& ready) const { out += "daemon-ready " + std::to_string(ready.job) + "\n"; }
+    void operator()(const ServiceSeen& seen) const {
+        out += "service " + escaped_word(seen.unit) + " " + std::string(to_string(seen.state)) +
+               (seen.how == ServiceSeen::How::Alone ? "" : " " + std::string(to_string(seen.how))) + "\n";
+        append_detail("text", seen.text, out);
+    }
     void operator()(const DeadlineReached&) const { out += "deadline\n"; }
     void operator()(const HandRequest& hand) const {
         const char* word = hand.event == UnitEvent::HandStart ? "start "
@@ -279,6 +284,8 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
         out.event = HandRequest{*text, event, word == "reset-latch"};
     } else if (word == "ended") {
         if (auto error = ended(line, out)) return error;
+    } else if (word == "service") {
+        if (auto error = service_seen(line, out)) return error;
     } else if (word == "job-seen" || word == "job-signalled") {
         if (auto error = job_watched(line, out)) return error;
     } else if (auto error = device_event(line, out)) {

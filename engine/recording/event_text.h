@@ -37,6 +37,7 @@ class EventReader {
     std::optional<Error> found(const TraceLine& line, std::string_view devpath, DeviceDetails& d, FoundDevice& out);
     std::optional<Error> ended(const TraceLine& line, ReadEvent& out);
     std::optional<Error> job_watched(const TraceLine& line, ReadEvent& out);
+    std::optional<Error> service_seen(const TraceLine& line, ReadEvent& out);
 
     TraceCursor& cursor_;
     std::vector<FoundDevice> walked_;
@@ -47,6 +48,8 @@ class EventReader {
 std::optional<Truth> truth_of_answer(std::string_view word);
 std::optional<InDoubt::Why> doubt_of(std::string_view word);
 std::optional<UdevSeen> udev_of(std::string_view words);
+// "UNIT running", stopped or failed, and by-hand or unseen behind it.
+std::optional<ServiceSeen> service_of(std::string_view words);
 std::string udev_text(const UdevSeen& udev);
 
 }  // namespace devmux

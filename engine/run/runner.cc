@@ -157,6 +157,11 @@ Started Runner::answered(std::unique_ptr<RunningJob::Asking> asking, const Exit&
 }
 
 void Runner::run_program(const RunJob& job, Started& out) {
+    if (config_.hand_over && job.unit->service.kind == Service::Kind::InitScript && job.verb == Verb::Start) {
+        if (auto error = set_environment(job, out)) out.ended = failed(job.job, *error);
+        else out.ended = config_.hand_over(job, command_.argv[0], command_.environment);
+        return;
+    }
     Result<Child> child = spawn(job, out);
     if (!child) {
         out.ended = failed(job.job, child.error());
@@ -202,12 +207,13 @@ std::optional<Error> Runner::set_user(const Unit& unit, std::vector<std::string>
     return std::nullopt;
 }
 
-// What command_.argv says, for this job.
-Result<Child> Runner::spawn(const RunJob& job, Started& out) {
+std::optional<Error> Runner::set_environment(const RunJob& job, Started& out) {
     const std::string& unit = job.unit->name;
     std::vector<std::string> own = job.unit->environment;
+    // Debian's scripts would ask systemd to run them: /lib/lsb/init-functions.d/40-systemd.
+    if (config_.hand_over && job.unit->service.kind == Service::Kind::InitScript) own.push_back("SYSTEMCTL_SKIP_REDIRECT=1");
     if (job.unit->service.notifies) own.push_back("NOTIFY_SOCKET=" + config_.notify_socket);
-    if (auto error = set_user(*job.unit, own)) return std::move(*error);
+    if (auto error = set_user(*job.unit, own)) return error;
     ScriptEnvironment environment = script_environment({.unit = unit,
                                                         .reason = job.reason,
                                                         .own = own,
@@ -218,6 +224,13 @@ Result<Child> Runner::spawn(const RunJob& job, Started& out) {
         out.warnings.push_back("left out of the environment, because the device says too much: " +
                                joined(environment.left_out));
     command_.environment = std::move(environment.variables);
+    return std::nullopt;
+}
+
+// What command_.argv says, for this job.
+Result<Child> Runner::spawn(const RunJob& job, Started& out) {
+    const std::string& unit = job.unit->name;
+    if (auto error = set_environment(job, out)) return std::move(*error);
     command_.job = job.job;
     // A full file system must not keep a machine from starting its services: run it unheard.
     Result<int> output = log_.output_for(unit);

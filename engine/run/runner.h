@@ -4,6 +4,7 @@
 
 #include <paths.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,10 @@ struct RunnerConfig {
     std::string setpriv = "/usr/bin/setpriv";      // who starts programs as another user
     std::string shell = "/bin/sh";                 // who runs one script after the other
     std::string notify_socket;                     // where daemons say that they are ready
+    // Where somebody else runs init scripts (systemd): what is asked before is asked here, and then the script
+    // and its environment go there. The answer is as of Started::ended.
+    std::function<std::optional<JobEnded>(const RunJob& job, const std::string& script,
+                                          const std::vector<std::string>& environment)> hand_over;
 };
 
 // Implemented by the loop: a job has ended when its pidfd is readable; then reap() is to be called.
@@ -95,6 +100,7 @@ class Runner {
     Started stop_daemon(const RunJob& job);
     void ask(std::unique_ptr<RunningJob::Asking> asking, Started& out);
     Started answered(std::unique_ptr<RunningJob::Asking> asking, const Exit& exit);
+    std::optional<Error> set_environment(const RunJob& job, Started& out);
     Result<Child> spawn(const RunJob& job, Started& out);
     void add(JobId job, RunningJob running);
 

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "engine/model/configuration.h"
+#include "engine/model/service_file.h"
 #include "engine/model/unit_cycles.h"
 
 using namespace devmux;
@@ -122,6 +123,15 @@ TEST_SUITE("model/loading") {
             {"restart without unit of time", "when: disk\ndaemon: [/bin/x]\nrestart: {policy: always, delay: 5}\n", ":3:34: restart: delay: expected a duration", ""},
             {"always of what is not watched", "when: disk\ninit-script: x\nrestart: always\n", ":3:10: \"always\" needs \"daemon\"", "on-failure"},
             {"restart of an event", "each-event: disk\ninit-script: x\nrestart: on-failure\n", ":3:10: an each-event unit runs once", ""},
+            {"systemd without a type", "when: disk\nsystemd: bluetooth\n", ":2:10: expected the name of a unit of systemd with its type, found \"bluetooth\"", "bluetooth.service"},
+            {"systemd of a wrong type", "when: disk\nsystemd: a.conf\n", ":2:10: expected the name of a unit of systemd", "a.conf.service"},
+            {"a template of systemd", "when: disk\nsystemd: getty@.service\n", ":2:10: expected the name", "name an instance"},
+            {"a name that systemd refuses", "when: disk\nsystemd: a b.service\n", ":2:10: expected the name", "letters, digits"},
+            {"systemd with a user", "when: disk\nsystemd: a.service\nuser: x\n", ":3:7: a unit of systemd says itself who runs it", "User="},
+            {"systemd with variables", "when: disk\nsystemd: a.service\nenvironment: {A: b}\n", ":3:14: a unit of systemd has an environment of its own", "Environment="},
+            {"systemd for each event", "each-event: disk\nsystemd: a.service\n", ":1:13: a unit of systemd is started once", "command"},
+            {"systemd that is to run twice", "when: disk\nsystemd: a.service\nif-running: run\n", ":3:13: systemd does not start what runs already", "skip or error"},
+            {"systemd beside another kind", "when: disk\ninit-script: x\nsystemd: a.service\n", ":3:10: \"systemd\" cannot stand beside \"init-script\"", ""},
             {"two kinds of service", "when: disk\ninit-script: x\ndaemon: [/bin/x]\n", ":3:9: \"daemon\" cannot stand beside \"init-script\"", ""},
             {"scripts without events", "when: disk\nscripts: /etc/dev.d\n", ":2:10: \"scripts\" needs \"each-event\"", "each-event: device"},
             {"scripts of no place", "each-event: disk\nscripts: dev.d\n", ":2:10: scripts: expected an absolute path, found \"dev.d\"", "/etc/dev.d"},
@@ -372,8 +382,19 @@ TEST_SUITE("model/loading") {
         for (const auto& [unit, errors] : c.broken) FAIL_CHECK(unit << ": " << errors[0].to_string());
         for (const auto& [unit, loaded] : c.units)
             for (const Error& warning : loaded->warnings) FAIL_CHECK(warning.to_string());
-        for (const char* key : {"init-script", "command", "daemon", "scripts", "restart", "if-running", "ready", "user"})
+        for (const char* key : {"init-script", "command", "daemon", "scripts", "systemd", "restart", "if-running", "ready", "user"})
             CHECK_MESSAGE(keys.contains(key), key);
+    }
+
+    TEST_CASE("names that systemd takes, and those that it does not") {
+        for (const char* good : {"a.service", "-.mount", "dev-disk-by\\x2duuid.swap", "getty@tty2.service", "a@b@c.socket",
+                                 "proc.automount", "x.y.target", "_:.timer", "a.path", "a.slice", "a.scope", "a.device"})
+            CHECK_MESSAGE(is_systemd_unit_name(good), good);
+        for (std::string bad : {"", "a", ".service", "a.", "a.unit", "@b.service", "a@.service", "a/b.service", "a b.service",
+                                "a.Service", "a\xc3\xa9.service", "a.service "})
+            CHECK_MESSAGE(!is_systemd_unit_name(bad), bad);
+        CHECK(is_systemd_unit_name(std::string(247, 'a') + ".service"));
+        CHECK_FALSE(is_systemd_unit_name(std::string(248, 'a') + ".service"));
     }
 
     TEST_CASE("shipped units load without a warning") {

@@ -20,7 +20,7 @@ constexpr std::array kEvents{UnitEvent::Edge,     UnitEvent::Loss,  UnitEvent::S
                              UnitEvent::HandStop, UnitEvent::Reset, UnitEvent::JobDone,  UnitEvent::JobFailed,
                              UnitEvent::Asked,    UnitEvent::Begin, UnitEvent::Yield,    UnitEvent::Doomed,
                              UnitEvent::FoundRunning, UnitEvent::Died, UnitEvent::Finished, UnitEvent::Pause,
-                             UnitEvent::Retry};
+                             UnitEvent::Retry, UnitEvent::StartedElsewhere, UnitEvent::StoppedElsewhere};
 // Those that the first table has no column for.
 constexpr std::array kMoreEvents{UnitEvent::HandRestart};
 
@@ -45,26 +45,27 @@ void every_state(Visit visit) {
 
 TEST_SUITE("plan/unit_state") {
     // Columns: Edge, Loss, StopEdge, HandStart, HandStop, Reset, JobDone, JobFailed, Asked, Begin, Yield,
-    // Doomed, FoundRunning, Died, Finished, Pause, Retry; of a service.
+    // Doomed, FoundRunning, Died, Finished, Pause, Retry, StartedElsewhere,
+    // StoppedElsewhere; of a service.
     // "." = stays as it is.
     struct Row {
         const char* state;
-        std::array<const char*, 17> next;
+        std::array<const char*, 19> next;
     };
 
     const Row kService[] = {
-        {"down,waiting", {"up,starting START", ".", ".", "up,starting START", "down,waiting,hold-down", ".", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", "."}},
-        {"up,waiting", {"up,starting START", "down,waiting", "down,waiting", "up,starting START", "down,waiting,hold-down", ".", ".", ".", "up,starting START", "up,starting START", ".", "up,failed", ".", ".", ".", ".", "up,starting START"}},
-        {"down,starting", {"up,starting", ".", ".", "up,starting", "down,starting,hold-down", ".", "down,stopping STOP", "down,failed", "up,starting", ".", ".", ".", "down,failed", ".", ".", "down,waiting", "."}},
-        {"up,starting", {".", "down,starting", "down,starting", ".", "down,starting,hold-down", ".", "up,active", "up,failed", ".", ".", ".", ".", "up,failed", ".", ".", "up,waiting", "."}},
-        {"down,active", {"up,active", "down,stopping STOP", "down,stopping STOP", "up,active", "down,stopping,hold-down STOP", ".", ".", ".", "up,active", "down,stopping STOP", "down,stopping STOP", ".", ".", "down,waiting", "down,waiting", "down,waiting", "."}},
-        {"up,active", {".", "down,stopping STOP", "down,stopping STOP", ".", "down,stopping,hold-down STOP", ".", ".", ".", ".", ".", "up,stopping STOP", ".", ".", "up,failed", "up,done", "up,waiting", "."}},
-        {"down,done", {"up,starting START", ".", ".", "up,starting START", "down,done,hold-down", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", "."}},
-        {"up,done", {"up,starting START", "down,done", "down,done", "up,starting START", "down,done,hold-down", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", "."}},
-        {"down,stopping", {"up,stopping", ".", ".", "up,stopping", "down,stopping,hold-down", ".", "down,waiting", "down,failed", "up,stopping", ".", ".", ".", "down,failed", ".", ".", ".", "."}},
-        {"up,stopping", {".", "down,stopping", "down,stopping", ".", "down,stopping,hold-down", ".", "up,starting START", "up,starting START", ".", ".", ".", ".", "up,starting START", ".", ".", ".", "."}},
-        {"down,failed", {"up,starting START", ".", ".", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", "."}},
-        {"up,failed", {"up,starting START", "down,failed", "down,failed", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", "."}},
+        {"down,waiting", {"up,starting START", ".", ".", "up,starting START", "down,waiting,hold-down", ".", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", ".", "up,active", "down,waiting,hold-down"}},
+        {"up,waiting", {"up,starting START", "down,waiting", "down,waiting", "up,starting START", "down,waiting,hold-down", ".", ".", ".", "up,starting START", "up,starting START", ".", "up,failed", ".", ".", ".", ".", "up,starting START", "up,active", "down,waiting,hold-down"}},
+        {"down,starting", {"up,starting", ".", ".", "up,starting", "down,starting,hold-down", ".", "down,stopping STOP", "down,failed", "up,starting", ".", ".", ".", "down,failed", ".", ".", "down,waiting", ".", ".", "."}},
+        {"up,starting", {".", "down,starting", "down,starting", ".", "down,starting,hold-down", ".", "up,active", "up,failed", ".", ".", ".", ".", "up,failed", ".", ".", "up,waiting", ".", ".", "."}},
+        {"down,active", {"up,active", "down,stopping STOP", "down,stopping STOP", "up,active", "down,stopping,hold-down STOP", ".", ".", ".", "up,active", "down,stopping STOP", "down,stopping STOP", ".", ".", "down,waiting", "down,waiting", "down,waiting", ".", ".", "down,waiting,hold-down"}},
+        {"up,active", {".", "down,stopping STOP", "down,stopping STOP", ".", "down,stopping,hold-down STOP", ".", ".", ".", ".", ".", "up,stopping STOP", ".", ".", "up,failed", "up,done", "up,waiting", ".", ".", "down,waiting,hold-down"}},
+        {"down,done", {"up,starting START", ".", ".", "up,starting START", "down,done,hold-down", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", ".", "up,active", "down,done,hold-down"}},
+        {"up,done", {"up,starting START", "down,done", "down,done", "up,starting START", "down,done,hold-down", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", ".", "up,active", "down,done,hold-down"}},
+        {"down,stopping", {"up,stopping", ".", ".", "up,stopping", "down,stopping,hold-down", ".", "down,waiting", "down,failed", "up,stopping", ".", ".", ".", "down,failed", ".", ".", ".", ".", ".", "."}},
+        {"up,stopping", {".", "down,stopping", "down,stopping", ".", "down,stopping,hold-down", ".", "up,starting START", "up,starting START", ".", ".", ".", ".", "up,starting START", ".", ".", ".", ".", ".", "."}},
+        {"down,failed", {"up,starting START", ".", ".", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", ".", "up,active", "down,waiting,hold-down"}},
+        {"up,failed", {"up,starting START", "down,failed", "down,failed", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", ".", "up,active", "down,waiting,hold-down"}},
     };
 
     UnitState parse(const std::string& state) {
@@ -128,9 +129,9 @@ TEST_SUITE("plan/unit_state") {
 
     TEST_CASE("every event while a service is being restarted") {
         const Row kRestarting[] = {
-            {"up,starting", {".", "down,starting", "down,starting", ".", "down,starting,hold-down", ".", "up,stopping,again STOP", "up,starting START", ".", ".", ".", ".", "up,failed", ".", ".", "up,waiting", "."}},
-            {"up,active", {"up,stopping,again STOP", "down,stopping STOP", "down,stopping STOP", "up,stopping,again STOP", "down,stopping,hold-down STOP", ".", ".", ".", "up,stopping,again STOP", "up,stopping,again STOP", "up,stopping,again STOP", ".", ".", "up,starting START", "up,starting START", "up,waiting", "."}},
-            {"up,stopping", {".", "down,stopping", "down,stopping", ".", "down,stopping,hold-down", ".", "up,starting START", "up,starting START", ".", ".", ".", ".", "up,starting START", ".", ".", ".", "."}},
+            {"up,starting", {".", "down,starting", "down,starting", ".", "down,starting,hold-down", ".", "up,stopping,again STOP", "up,starting START", ".", ".", ".", ".", "up,failed", ".", ".", "up,waiting", ".", ".", "."}},
+            {"up,active", {"up,stopping,again STOP", "down,stopping STOP", "down,stopping STOP", "up,stopping,again STOP", "down,stopping,hold-down STOP", ".", ".", ".", "up,stopping,again STOP", "up,stopping,again STOP", "up,stopping,again STOP", ".", ".", "up,starting START", "up,starting START", "up,waiting", ".", ".", "down,waiting,hold-down"}},
+            {"up,stopping", {".", "down,stopping", "down,stopping", ".", "down,stopping,hold-down", ".", "up,starting START", "up,starting START", ".", ".", ".", ".", "up,starting START", ".", ".", ".", ".", ".", "."}},
         };
         for (const Row& row : kRestarting)
             for (size_t i = 0; i < kEvents.size(); ++i) {
@@ -168,6 +169,21 @@ TEST_SUITE("plan/unit_state") {
         CHECK(text(next(up, UnitEvent::Edge, held)) == "up,starting");
         CHECK(text(next({Wanted::Up, Actual::Active, Hold::Up, false}, UnitEvent::StopEdge, held)) ==
               "down,stopping STOP");
+    }
+
+    TEST_CASE("elsewhere: what was done already, as by hand; of a task it says nothing") {
+        UnitKind service{}, held{.holds = true}, task{.task = true};
+        UnitState rests{Wanted::Down, Actual::Waiting, Hold::Down, false};
+        CHECK(text(next(rests, UnitEvent::StartedElsewhere, service)) == "up,active");
+        CHECK(text(next(rests, UnitEvent::StartedElsewhere, held)) == "up,active,hold-up");
+        UnitState up = next(rests, UnitEvent::StartedElsewhere, held).state;
+        CHECK(next(up, UnitEvent::Loss, held).state == up);
+        CHECK(text(next(up, UnitEvent::StoppedElsewhere, held)) == "down,waiting,hold-down");
+        UnitState stopped = next(up, UnitEvent::StoppedElsewhere, held).state;
+        CHECK(next(stopped, UnitEvent::Edge, held).state == stopped);
+        UnitState done{Wanted::Up, Actual::Done, Hold::None, false};
+        CHECK(next(done, UnitEvent::StartedElsewhere, task).state == done);
+        CHECK(next(done, UnitEvent::StoppedElsewhere, task).state == done);
     }
 
     TEST_CASE("asked by another unit: as by hand, but a person's stop stands") {
