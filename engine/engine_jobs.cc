@@ -35,6 +35,7 @@ void Engine::take(const JobEnded& end, Time now, Actions& actions) {
 void Engine::take(const DaemonReady& ready, Time now, Actions& actions) {
     // It runs on as long as it likes.
     limits_.ended(ready.job);
+    tell_overdue(now, actions);
     planner_.daemon_ready(ready.job, now, actions);
 }
 

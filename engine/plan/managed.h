@@ -56,6 +56,8 @@ struct Managed {
 
     // Wanted, and not begun: its start is held back, or is to be asked for again.
     bool is_held_back() const { return state.wanted == Wanted::Up && state.actual == Actual::Waiting; }
+    // It is one of those that are starting, of whom there are so many at most. Nobody waits for who is overdue.
+    bool takes_place() const { return state.actual == Actual::Starting && !overdue; }
     // It runs, and should not, or not on: it is to be restarted.
     bool is_leaving() const {
         return state.actual == Actual::Active && (state.wanted == Wanted::Down || yields || state.again);

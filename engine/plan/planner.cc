@@ -77,8 +77,6 @@ void Planner::ask_all() {
 }
 
 void Planner::go_on(Time now, Actions& actions) {
-    for (UnitIndex i = 0; i < units_.size(); ++i)
-        if (units_[i].owed != Owed::Nothing) owing_.push_back(i);
     cause_.devices = true;
     drain(now, actions);
     cause_ = {};
@@ -200,6 +198,8 @@ void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
     Verdict v = evaluate(m.unit->condition, world_, now, m.memory);
     save_latches(m, m.unit->condition, memory_before, m.memory, actions);
     if (v.truth != Truth::Unknown) m.memory.resumed = false;
+    if (m.now == Truth::Unknown && v.truth != Truth::Unknown)
+        for (UnitIndex owes : std::exchange(unpaid_, {})) owing_.push_back(owes);
     m.now = v.truth;
     m.witness = v.witness;
     Time ask_again = v.deadline;

@@ -2,8 +2,7 @@
 // units by the transition table (unit_state.h), and answers with actions and its next deadline. It
 // opens no file, reads no clock and starts no process: the same calls give the same answers.
 //
-// Units that must be looked at stand in a queue, which is drained to rest before a call returns; a
-// unit that moves queues those whose conditions ask for it. No recursion.
+// Units to be looked at stand in a queue, drained to rest before a call returns. No recursion.
 #pragma once
 
 #include <deque>
@@ -94,6 +93,7 @@ class Planner {
     };
 
     void restore(const SavedState& saved, Time now, Actions& actions);
+    std::set<UnitIndex> creditors_of(const SavedState& saved) const;
     void watch(UnitIndex unit);
     void mark(UnitIndex unit);
     void mark_watchers(const DeviceChange& change);
@@ -172,12 +172,10 @@ class Planner {
     std::unordered_map<JobId, UnitIndex> jobs_;
     std::deque<UnitIndex> queue_;  // their conditions are to be asked
     UnitGraph graph_;
-    struct Ask {
-        UnitIndex unit = 0;
-        std::string reason;
-    };
+    struct Ask { UnitIndex unit = 0; std::string reason; };
     std::deque<Ask> asks_;          // by units that need them: empty between calls
     std::deque<UnitIndex> owing_;   // who has others to start (`then`): empty between calls
+    std::set<UnitIndex> unpaid_;    // the same, while the condition of one of those is not known
     std::deque<UnitIndex> begin_;   // what is wanted of them is to be begun
     std::set<UnitIndex> for_slot_;  // as many are starting as may
     size_t starting_ = 0, parallel_ = kParallel;

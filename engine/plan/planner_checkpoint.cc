@@ -35,7 +35,8 @@ void Planner::restore(std::shared_ptr<const Configuration> configuration, const 
         if (!m.orphaned) watch(i);
         if (m.deadline != kNever) deadlines_.insert({m.deadline, i});
         m.dirty = m.pending = false;
-        starting_ += m.state.actual == Actual::Starting;
+        starting_ += m.takes_place();
+        if (m.owed != Owed::Nothing) unpaid_.insert(i);
     }
     build_graph();
     for (UnitIndex unit : from.queue)

@@ -53,8 +53,8 @@ void Planner::note_move(UnitIndex unit, const UnitState& before) {
     Managed& m = units_[unit];
     if (m.state == before) return;
     bool was_starting = before.actual == Actual::Starting, starting = m.state.actual == Actual::Starting;
-    starting_ += starting;
-    starting_ -= was_starting;
+    starting_ += starting && !m.overdue;
+    starting_ -= was_starting && !m.overdue;
     if (was_starting && !starting) free_slot();
     bool waits = (m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting) || m.is_leaving();
     if (m.state.actual != Actual::Active) m.yields = false;
@@ -75,6 +75,9 @@ void Planner::note_move(UnitIndex unit, const UnitState& before) {
         m.owed = well ? Owed::Then : Owed::OnFailure;
         owing_.push_back(unit);
     }
+    // It ended well and runs once more before `then` is; where that is taken back, `then` follows now.
+    if (was_starting && m.state.actual == Actual::Waiting && m.state.again && !node.then.empty()) m.owed = Owed::Then;
+    if (before.actual == Actual::Waiting && is_done(m) && m.owed != Owed::Nothing) owing_.push_back(unit);
     // Afresh: what failed for those who asked before is tried again.
     bool asked = m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting &&
                  before.actual != Actual::Stopping && before != m.state && m.retry_at == kNever;
@@ -120,7 +123,9 @@ Gate Planner::start_gate(UnitIndex index) const {
         Gate waits{.kind = Gate::Kind::Need, .name = need.name};
         for (UnitIndex u : need.units) {
             const Managed& m = units_[u];
-            if (is_moving(m)) return {.kind = Gate::Kind::Need, .name = m.unit->name, .on = u, .on_its_way = true};
+            // Who waits for one that is overdue goes on waiting; who is ordered after that one does not.
+            if (is_moving(m))
+                return {.kind = Gate::Kind::Need, .name = m.unit->name, .on = u, .on_its_way = !m.overdue};
             if (m.state.actual == Actual::Failed) failed = &m;
             else waits.on = u;
         }
@@ -246,14 +251,15 @@ void Planner::wait_for(UnitIndex index, const Gate& gate, Time now, Actions& act
 void Planner::pay(UnitIndex index, Time now, Actions& actions) {
     Managed& m = units_[index];
     const UnitNode& node = graph_.of(index);
+    // It is run once more first, if that can still come.
+    if (m.state.actual == Actual::Waiting && m.state.again) return;
     bool well = m.owed == Owed::Then;
-    std::vector<UnitIndex> creditors;
-    if (m.owed != Owed::Nothing) creditors = well ? node.then : node.on_failure;
-    // After a restart, and after a loss, conditions are not known before the walk: then go_on() comes back.
+    if (m.owed == Owed::Nothing) return;
+    const std::vector<UnitIndex>& creditors = well ? node.then : node.on_failure;
+    // Unknown is not false, after a restart above all: the next verdict comes back to it.
     for (UnitIndex u : creditors)
-        if (units_[u].unit->condition_kind != ConditionKind::None && units_[u].now == Truth::Unknown &&
-            !world_.coldplug_complete())
-            return;
+        if (units_[u].unit->condition_kind != ConditionKind::None && units_[u].now == Truth::Unknown && !units_[u].orphaned)
+            return void(unpaid_.insert(index));
     Actions asked;
     for (UnitIndex u : creditors) {
         Managed& other = units_[u];
@@ -288,9 +294,8 @@ void Planner::build_graph() {
 
 // After units were taken over: from another configuration, or a former engine.
 void Planner::line_up() {
-    starting_ = static_cast<size_t>(std::count_if(units_.begin(), units_.end(), [](const Managed& m) {
-        return m.state.actual == Actual::Starting;
-    }));
+    starting_ = static_cast<size_t>(
+        std::count_if(units_.begin(), units_.end(), [](const Managed& m) { return m.takes_place(); }));
     for (UnitIndex i = 0; i < units_.size(); ++i) {
         Managed& m = units_[i];
         if (m.owed != Owed::Nothing) owing_.push_back(i);

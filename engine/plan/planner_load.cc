@@ -31,6 +31,23 @@ std::vector<SavedLatch> latches_of(const Unit& unit, const Condition& condition,
     return out;
 }
 
+// A start that another unit asked for, and that was not begun.
+bool waits_to_be_asked(const SavedUnit& unit, const SavedState& state) {
+    bool begun = unit.actual == Actual::Starting && state.marks.contains(unit.job);
+    return unit.asker == Asker::Unit && unit.wanted == Wanted::Up && !begun &&
+           (unit.actual == Actual::Waiting || unit.actual == Actual::Starting);
+}
+
+// The same unit, as if nobody had asked.
+SavedUnit at_rest(SavedUnit unit) {
+    bool was_done = unit.actual == Actual::Waiting && unit.again;
+    unit.actual = was_done ? Actual::Done : Actual::Waiting;
+    unit.wanted = Wanted::Down;
+    unit.again = false;
+    unit.job = 0;
+    return unit;
+}
+
 bool runs(const Managed& m) {
     return m.job != 0 || m.state.actual == Actual::Active || m.state.actual == Actual::Starting ||
            m.state.actual == Actual::Stopping;
@@ -49,6 +66,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     queue_.clear();
     begin_.clear();
     for_slot_.clear();
+    unpaid_.clear();
     deadlines_.clear();
     std::vector<DeviceChange> changes;
     world_.table.use(configuration_->classes, changes);
@@ -59,7 +77,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         if (m.daemon) jobs_[m.daemon] = index;
         bool by_condition = m.asker == Asker::Condition;
         if (m.is_held_back() && by_condition && m.unit->condition_kind == ConditionKind::None) {
-            m.state.wanted = Wanted::Down;
+            m.state = next(m.state, UnitEvent::Loss, m.kind()).state;
             m.retry_at = kNever;
         }
         m.dirty = m.pending = false;
@@ -146,6 +164,20 @@ void Planner::watch(UnitIndex index) {
     if (unit.each_event) event_watchers_.add(unit.each_event->devices, index);
 }
 
+// To whom `then` or `on-failure` is owed. The engine may have been killed between the record of who was asked
+// and that of who asked: then the latter asks once more, and the former must not start by itself as well.
+std::set<UnitIndex> Planner::creditors_of(const SavedState& saved) const {
+    std::set<UnitIndex> out;
+    for (const auto& [name, unit] : saved.units) {
+        auto index = unit.owed == Owed::Nothing ? std::nullopt : find(name);
+        if (!index) continue;
+        const UnitNode& node = graph_.of(*index);
+        const auto& creditors = unit.owed == Owed::Then ? node.then : node.on_failure;
+        out.insert(creditors.begin(), creditors.end());
+    }
+    return out;
+}
+
 void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
     last_job_ = std::max(last_job_, saved.last_job);
     if (saved.settled) {
@@ -161,9 +193,11 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
         handled_[{run.devpath, run.unit}] = run.generation;
         if (ran && !ended) runs_.adopt(run, mark->second, now, actions);
     }
+    std::set<UnitIndex> owed = creditors_of(saved);
     for (const auto& [name, unit] : saved.units) {
         if (auto index = find(name)) {
-            restore_unit(units_[*index], *index, unit, saved, now, actions);
+            bool twice = owed.contains(*index) && waits_to_be_asked(unit, saved);
+            restore_unit(units_[*index], *index, twice ? at_rest(unit) : unit, saved, now, actions);
             continue;
         }
         absent_.units[name] = unit;  // until its file is there, and good, again
@@ -196,7 +230,7 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     if (saved.actual == Actual::Failed) m.last_end = "its last job failed, under a former engine";
     // It was held back, or waited: what the condition asked for, it asks for again.
     if (m.is_held_back() && m.asker != Asker::Hand && m.asker != Asker::Unit) {
-        m.state.wanted = Wanted::Down;
+        m.state = next(m.state, UnitEvent::Loss, m.kind()).state;
         m.verdict = Truth::False;
     }
     if (restore_daemon(index, saved, state, now, actions)) return;

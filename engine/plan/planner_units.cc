@@ -24,7 +24,7 @@ std::string move_text(const UnitState& from, const UnitState& to, const std::str
         case Actual::Starting: return "starting" + because;
         case Actual::Stopping: return "stopping" + because;
         case Actual::Active: return from.actual == Actual::Starting ? "active" : "active" + because;
-        case Actual::Done: return "done";
+        case Actual::Done: return from.actual == Actual::Waiting ? "done, as before" : "done";
         case Actual::Failed: return "failed: " + end;
         case Actual::Waiting:
             if (from.actual == Actual::Stopping) return "stopped";
@@ -84,7 +84,8 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
     if (t.step == Step::Start && !may_begin(index, event, now, holds)) {
         // One that runs, and was to be started again (if-running), just runs on.
         t.state.actual = before.actual == Actual::Active ? Actual::Active : Actual::Waiting;
-        t.state.again = false;
+        t.state.again = before.actual == Actual::Done || (before.actual == Actual::Waiting && before.again) ||
+                        (before.actual == Actual::Starting && event == UnitEvent::JobDone);
         t.step = Step::None;
         // The device that it will be started for: of another try, the same.
         if (event != UnitEvent::Retry) m.start_block = start_variables(m);
@@ -219,11 +220,15 @@ void Planner::job_ended(const JobEnded& end, Time now, Actions& actions) {
 void Planner::set_overdue(std::string_view unit, bool overdue, Time now, Actions& actions) {
     auto index = find(unit);
     if (!index || units_[*index].overdue == overdue) return;
-    units_[*index].overdue = overdue;
+    Managed& m = units_[*index];
+    starting_ -= m.takes_place();
+    m.overdue = overdue;
+    starting_ += m.takes_place();
     actions.push_back(UnitChanged{std::string(unit)});
     // Who is only ordered after it waits no longer; the end of the job puts them in line by itself.
-    if (!overdue || !graph_.has(*index)) return;
-    pend_neighbours(*index);
+    if (!overdue) return;
+    free_slot();
+    if (graph_.has(*index)) pend_neighbours(*index);
     drain(now, actions);
 }
 

@@ -12,6 +12,7 @@ namespace {
 Transition reconciled(UnitState s) {
     if (s.wanted == Wanted::Up && s.actual == Actual::Waiting) {
         s.actual = Actual::Starting;
+        s.again = false;
         return {s, Step::Start};
     }
     if (s.actual == Actual::Active && (s.wanted == Wanted::Down || s.again)) {
@@ -30,7 +31,8 @@ Transition wanted_up(UnitState s, bool run_again) {
 
 Transition wanted_down(UnitState s) {
     s.wanted = Wanted::Down;
-    s.again = false;
+    // What was done stays done: that it was to be run once more is what is taken back.
+    if (std::exchange(s.again, false) && s.actual == Actual::Waiting) s.actual = Actual::Done;
     return reconciled(s);
 }
 
@@ -101,6 +103,7 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
             return wanted_down(s);
         case UnitEvent::Reset:
             s.hold = Hold::None;
+            if (s.actual == Actual::Waiting) s.again = false;  // that it was done is forgotten
             if (s.actual == Actual::Failed || s.actual == Actual::Done) {
                 s.actual = Actual::Waiting;
                 s.wanted = Wanted::Down;
@@ -115,7 +118,9 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
             s.actual = Actual::Stopping;
             return {s, Step::Stop};
         case UnitEvent::Doomed:
-            if (s.wanted == Wanted::Up && s.actual == Actual::Waiting) s.actual = Actual::Failed;
+            if (s.wanted != Wanted::Up || s.actual != Actual::Waiting) return {s, Step::None};
+            s.actual = Actual::Failed;
+            s.again = false;
             return {s, Step::None};
         case UnitEvent::JobDone: return job_ended(s, true, kind);
         case UnitEvent::JobFailed: return job_ended(s, false, kind);

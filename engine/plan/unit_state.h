@@ -5,7 +5,8 @@
 //   wanted  actual     what it means                               next step
 //   Down    Waiting    nothing runs, nothing should                -
 //   Up      Waiting    an edge came; or it failed, and is tried    start it, when nothing holds it back:
-//                      again after a pause                         flapping.h, planner_graph.cc, restart
+//                      again after a pause; or it was done, and    flapping.h, planner_graph.cc, restart
+//                      is to be run once more (`again`)
 //   Up      Starting   the start job runs                          wait for its end
 //   Down    Starting   lost while starting: starts are never       wait, then stop
 //                      interrupted because of the condition
@@ -43,7 +44,8 @@ struct UnitState {
     Actual actual = Actual::Waiting;
     Hold hold = Hold::None;
     // Once more, and on from the next rest: a task, because an edge came while it ran, or a person restarts
-    // it; a service that a person restarts, until its stop has ended.
+    // it; a service that a person restarts, until its stop has ended. Of one that waits: it was done, and waits
+    // to be run once more; when nobody wants that any longer, it is done as before.
     bool again = false;
     bool operator==(const UnitState&) const = default;
 };

@@ -68,9 +68,16 @@ TEST_SUITE("plan/unit_state") {
         {"up,failed", {"up,starting START", "down,failed", "down,failed", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", ".", "up,active", "down,waiting,hold-down"}},
     };
 
+    // The same of a task that is to be run once more: while it starts, and while it waits for that, done before.
+    const Row kTaskAgain[] = {
+        {"up,waiting,again", {"up,starting START", "down,done", "down,done", "up,starting START", "down,done,hold-down", "up,waiting", ".", ".", "up,starting START", "up,starting START", ".", "up,failed", ".", ".", ".", ".", "up,starting START", ".", "."}},
+        {"up,starting,again", {".", "down,starting", "down,starting", ".", "down,starting,hold-down", ".", "up,starting START", "up,starting START", ".", ".", ".", ".", "up,starting START", ".", ".", "up,waiting", ".", ".", "."}},
+    };
+
     UnitState parse(const std::string& state) {
-        size_t comma = state.find(',');
-        return {*wanted_of(state.substr(0, comma)), *actual_of(state.substr(comma + 1)), Hold::None, false};
+        size_t comma = state.find(','), again = state.find(",again");
+        return {*wanted_of(state.substr(0, comma)), *actual_of(state.substr(comma + 1, again - comma - 1)), Hold::None,
+                again != state.npos};
     }
 
     TEST_CASE("every pair of a service without a hold") {
@@ -82,6 +89,17 @@ TEST_SUITE("plan/unit_state") {
                 CAPTURE(i);
                 std::string expected = std::string(row.next[i]) == "." ? text(s) : row.next[i];
                 CHECK(text(next(s, kEvents[i], {.task = false, .holds = false})) == expected);
+            }
+    }
+
+    TEST_CASE("every event of a task that is to be run once more") {
+        for (const Row& row : kTaskAgain)
+            for (size_t i = 0; i < kEvents.size(); ++i) {
+                UnitState s = parse(row.state);
+                CAPTURE(row.state);
+                CAPTURE(i);
+                std::string expected = std::string(row.next[i]) == "." ? text(s) : row.next[i];
+                CHECK(text(next(s, kEvents[i], {.task = true, .holds = false})) == expected);
             }
     }
 
