@@ -25,7 +25,7 @@ using namespace devmux;
 
 namespace {
 
-constexpr int kTimeout = 20'000;
+constexpr int kTimeout = 60'000;
 
 struct Watch : TempTree {
     FileWatch files{path(), "/proc/self/mountinfo"};
@@ -350,7 +350,7 @@ TEST_CASE("a dead mount holds up neither the caller nor the end") {
         files.watch({"/alive"});
         CHECK(files.take().empty());
     }
-    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(15));
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(50));
     // The end of `dead` ends the request, and with it the worker that was left behind.
 }
 

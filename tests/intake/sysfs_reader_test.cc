@@ -35,7 +35,7 @@ using std::string_literals::operator""s;
 
 namespace {
 
-constexpr int kTimeout = 20'000;
+constexpr int kTimeout = 60'000;
 constexpr Duration kLong = std::chrono::minutes(10);
 
 // The threads of this process: proc_pid_task(5).
@@ -588,7 +588,7 @@ TEST_CASE_FIXTURE(Machine, "the end does not wait for a driver either") {
     REQUIRE(dead.asked());
     auto begin = std::chrono::steady_clock::now();
     reader.reset();
-    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(15));
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(50));
     CHECK(reading_threads().size() == 1);
 }
 
@@ -719,7 +719,7 @@ TEST_CASE_FIXTURE(Machine,
     for (int i = 0; i < 100; ++i) reader->look("/devices/none" + std::to_string(i));
     auto begin = std::chrono::steady_clock::now();
     reader.reset();
-    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(15));
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(50));
     CHECK(reading_threads().size() == 2);
     gate->open_all();
     REQUIRE(becomes_true([&] { return reading_threads().empty(); }));

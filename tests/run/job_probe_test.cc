@@ -37,7 +37,9 @@ struct Folder {
     Folder& operator=(const Folder&) = delete;
     std::string write(const std::string& name, const std::string& text) const {
         fs::create_directories((path / name).parent_path());
-        std::ofstream(path / name) << text;
+        // As in procfs: who reads it meanwhile sees all of the old, or all of the new.
+        std::ofstream(path / (name + ".new")) << text;
+        fs::rename(path / (name + ".new"), path / name);
         return path / name;
     }
     std::string read(const std::string& name) const {

@@ -48,7 +48,7 @@ struct Shop {
     }
     Exit end(const Child& child) {
         pollfd dead{.fd = child.pidfd, .events = POLLIN, .revents = 0};
-        REQUIRE(poll(&dead, 1, 20000) == 1);
+        REQUIRE(poll(&dead, 1, 60000) == 1);
         auto exit = spawner->ended(child);
         close(child.pidfd);
         REQUIRE(exit);

@@ -198,7 +198,7 @@ TEST_SUITE("run/runner") {
         Started started = runner.start(job);
         REQUIRE(!started.ended);
         pollfd dead{.fd = shop.watch.watched.at(1), .events = POLLIN, .revents = 0};
-        REQUIRE(poll(&dead, 1, 20000) == 1);
+        REQUIRE(poll(&dead, 1, 60000) == 1);
         auto end = runner.reap(1);
         REQUIRE(end);
         CHECK(end->code == 4);
