@@ -43,6 +43,7 @@ Shell::Shell(ShellConfig config, Loop& loop, Log& log)
 // The bus goes first: its connections take back what they wait for.
 // The name of the helper's socket goes before the lock on its folder, which the next engine may wait for.
 Shell::~Shell() {
+    guard_.reset();
     bus_.reset();
     hotplug_.reset();
 }
@@ -148,7 +149,7 @@ std::optional<Error> Shell::open_runtime(SavedState& saved) {
                          [this](const Error& e) { report(e, Report::Level::Warning); });
     if (!bus) return bus.error();
     bus_ = std::move(*bus);
-    return std::nullopt;
+    return open_guard();
 }
 
 void Shell::feed(const Event& event) {

@@ -1,6 +1,5 @@
-// The shell acts: it brings events to the core and carries out what the core answers. It decides
-// nothing. Everything that touches the machine is here or is given here: sysfs, the kernel's socket,
-// the runner, the journal, the log and the bus.
+// The shell acts: it brings events to the core and carries out what the core answers. It decides nothing.
+// Everything that touches the machine is here or is given here: sysfs, sockets, runner, journal, log, bus.
 #pragma once
 
 #include <array>
@@ -11,6 +10,7 @@
 #include <string>
 
 #include "engine/engine.h"
+#include "engine/guard_desk.h"
 #include "engine/intake/files.h"
 #include "engine/intake/hotplug.h"
 #include "engine/intake/mounts.h"
@@ -72,6 +72,7 @@ class Shell final : public Control, private ChildWatch {
   private:
     // shell.cc: events in, actions out; jobs: shell_jobs.cc
     std::optional<Error> open_runtime(SavedState& saved);
+    std::optional<Error> open_guard();
     void feed(const Event& event);
     void handle(const Event& event);
     void carry_out(const PlanAction& action);
@@ -185,6 +186,7 @@ class Shell final : public Control, private ChildWatch {
 
     // Status
     std::unique_ptr<Bus> bus_;
+    std::optional<GuardDesk> guard_;
     std::map<Ticket, RestWait> rest_waits_;
     std::map<Ticket, TruthWait> truth_waits_;
     Ticket last_ticket_ = 0;

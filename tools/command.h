@@ -43,6 +43,7 @@ void add_record(CLI::App& app, Commands& commands);
 void add_whatif(CLI::App& app, Commands& commands);
 void add_reload(CLI::App& app, Commands& commands);
 void add_check(CLI::App& app, Commands& commands);
+void add_guard(CLI::App& app, Commands& commands);
 
 // Says what went wrong on stderr; the exit code of it.
 Exit report(const Reply& reply);

@@ -1,5 +1,6 @@
-// devmux: asks the daemon and says what it answers. This file has the options that all subcommands
-// share and the way from an outcome to an exit code; each subcommand is a file cmd_NAME.cc.
+// devmux-client, which is executed where people call devmux (guard/devmux.c): asks the daemon and says
+// what it answers. This file has the options that all subcommands share and the way from an outcome to an
+// exit code; each subcommand is a file cmd_NAME.cc.
 #include <unistd.h>
 
 #include <cstdlib>
@@ -95,7 +96,8 @@ Exit run(int argc, char** argv) {
     app.require_subcommand(1);
     for (auto* add :
          {add_status, add_list, add_explain, add_devices, add_classes, add_eval, add_wait,
-          add_start, add_stop, add_restart, add_reset, add_mask, add_unmask, add_reload, add_check, add_simulate, add_record, add_whatif, add_source})
+          add_start, add_stop, add_restart, add_reset, add_mask, add_unmask, add_reload, add_check,
+          add_simulate, add_record, add_whatif, add_source, add_guard})
         add(app, commands);
     // The common options may stand behind the subcommand as well.
     for (const Command& command : commands) command.app->fallthrough();

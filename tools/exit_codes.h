@@ -14,6 +14,7 @@ enum class Exit : int {
     NoSuchThing = 4,
     Refused = 5,
     Unknown = 6,
+    LeaveIt = 77,    // of guard, and of nothing else
     TimedOut = 124,  // as timeout(1) says it
 };
 
@@ -22,7 +23,7 @@ struct ExitCode {
     const char* meaning;
 };
 
-inline constexpr std::array<ExitCode, 8> kExitCodes{{
+inline constexpr std::array<ExitCode, 9> kExitCodes{{
     {Exit::Ok, "done; the condition is true"},
     {Exit::No, "the condition is false; the unit failed; check or reload found errors; simulate found other decisions"},
     {Exit::Usage, "the command line is wrong"},
@@ -30,6 +31,7 @@ inline constexpr std::array<ExitCode, 8> kExitCodes{{
     {Exit::NoSuchThing, "no such unit or class; the condition cannot be read"},
     {Exit::Refused, "the daemon refused, and said why"},
     {Exit::Unknown, "eval: the condition is neither true nor false yet"},
+    {Exit::LeaveIt, "guard: the init script is to leave it to devmux"},
     {Exit::TimedOut, "the time to wait ran out"},
 }};
 

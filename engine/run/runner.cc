@@ -280,4 +280,9 @@ const RunningJob* Runner::find(JobId job) const {
     return place == jobs_.end() ? nullptr : &place->second;
 }
 
+const RunningJob* Runner::of_process(int pid) const {
+    auto place = std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& j) { return j.second.child.pid == pid; });
+    return place == jobs_.end() ? nullptr : &place->second;
+}
+
 }  // namespace devmux

@@ -90,6 +90,7 @@ class Runner {
 
     // Of the stop of a daemon: that daemon.
     const RunningJob* find(JobId job) const;
+    const RunningJob* of_process(int pid) const;  // whose main process it is
     size_t running() const { return jobs_.size(); }
 
   private:

@@ -1,6 +1,7 @@
 """The client: every subcommand, its exit codes and JSON, wrong arguments, no daemon, and completion."""
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import subprocess
 from checks import check, contains, equal, eventually, test
 from place import SOURCE, run
 
-ALL = "status list explain devices classes eval wait start stop restart reset mask unmask reload source check simulate record whatif".split()
+ALL = "status list explain devices classes eval wait start stop restart reset mask unmask reload source check simulate record whatif guard".split()
 
 
 def furnish(p):
@@ -30,6 +31,9 @@ def a_stopped_daemon_is_told_from_none(p):
     d = p.daemon()
     os.kill(d.pid, signal.SIGSTOP)
     try:
+        # The signal is on its way; /proc says when it has arrived.
+        eventually(lambda: (pathlib.Path("/proc") / str(d.pid) / "stat").read_text().rpartition(")")[2].split()[0] == "T",
+                   "the daemon is stopped")
         done = d.ask("status", code=None)
         equal(done.returncode, 3, "exit code")
         contains(done.stderr, f"kill -CONT {d.pid}", "the next step")

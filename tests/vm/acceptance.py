@@ -106,7 +106,7 @@ def indented(text):
 def stripped(build, into):
     """The programs without what is for debuggers, which would double the time to boot."""
     programs = {}
-    for name in ("devmux", "devmuxd", "hotplug/devmux-hotplug"):
+    for name in ("devmux", "devmux-client", "devmuxd", "hotplug/devmux-hotplug"):
         built = build / "tools" / name
         name = built.name
         if not built.exists():

@@ -5,15 +5,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tools/hotplug/directory.h"
+
 static const char kSocket[] = "hotplug";
-enum { kMostLinks = 16 };
 
 static struct Attempt undeliverable(const char* what, const char* why, const char* next_step) {
     return (struct Attempt){kUndeliverable, why, what, next_step};
@@ -41,91 +41,13 @@ static struct Attempt by_error(const char* what, int error) {
     }
 }
 
-static bool is_safe(const struct stat* directory) {
-    return (directory->st_uid == 0 || directory->st_uid == geteuid()) &&
-           (directory->st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
-
-// The path that is still to be walked: as it was given, with links replaced by what they lead to.
-struct Way {
-    char text[PATH_MAX];
-    int links;
-};
-
-// Takes the first name off the way; false at its end, and where a name is longer than there can be.
-static bool next_name(struct Way* way, char name[NAME_MAX + 1]) {
-    const char* begin = way->text + strspn(way->text, "/");
-    size_t length = strcspn(begin, "/");
-    if (length == 0 || length > NAME_MAX) return false;
-    memcpy(name, begin, length);
-    name[length] = '\0';
-    memmove(way->text, begin + length, strlen(begin + length) + 1);
-    return true;
-}
-
-// Puts what the link `fd` leads to in front of the way.
-static int follow(struct Way* way, int fd) {
-    char target[PATH_MAX];
-    ssize_t size = readlinkat(fd, "", target, sizeof target);
-    if (size < 0) return errno;
-    if (++way->links > kMostLinks) return ELOOP;
-    size_t rest = strlen(way->text);  // it is empty, or begins with "/"
-    if ((size_t)size + rest >= sizeof way->text) return ENAMETOOLONG;
-    memmove(way->text + size, way->text, rest + 1);
-    memcpy(way->text, target, (size_t)size);
-    return 0;
-}
-
-// The runtime directory, open; or -1, and in `attempt` why not.
-static int open_directory(const char* path, struct Attempt* attempt) {
-    struct Way way = {.links = 0};
-    struct stat here, next;
-    int error = strlen(path) < sizeof way.text ? 0 : ENAMETOOLONG;
-    if (error == 0) memcpy(way.text, path, strlen(path) + 1);
-    int fd = open("/", O_PATH | O_CLOEXEC);
-    char name[NAME_MAX + 1];
-    while (fd >= 0 && error == 0 && next_name(&way, name)) {
-        int step = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (step < 0 || fstat(fd, &here) != 0 || fstat(step, &next) != 0) {
-            error = errno;
-        } else if (!S_ISLNK(next.st_mode)) {
-            int before = fd;
-            fd = step;
-            step = before;
-        } else if (!is_safe(&here)) {
-            *attempt = undeliverable("", "is behind a symbolic link that others may change",
-                                     "name the directory itself");
-            close(step);
-            close(fd);
-            return -1;
-        } else if ((error = follow(&way, step)) == 0 && way.text[0] == '/') {
-            close(fd);
-            fd = open("/", O_PATH | O_CLOEXEC);
-        }
-        if (step >= 0) close(step);
-    }
-    if (fd < 0) error = errno;
-    if (error == 0 && way.text[strspn(way.text, "/")] != '\0') error = ENAMETOOLONG;
-    if (error == 0 && fstat(fd, &here) != 0) error = errno;
-    if (error == 0 && !S_ISDIR(here.st_mode)) error = ENOTDIR;
-    if (error != 0) {
-        *attempt = by_error("", error);
-    } else if (!is_safe(&here)) {
-        *attempt = undeliverable("", "belongs to another user, or others may write into it",
-                                 "name the one that devmuxd has");
-    } else {
-        return fd;
-    }
-    if (fd >= 0) close(fd);
-    return -1;
-}
-
 struct Attempt deliver(const struct Message* message, int socket, const char* directory,
                        bool wait) {
     static const char kWhat[] = "/hotplug";
     struct Attempt attempt = {.outcome = kDelivered};
-    int fd = open_directory(directory, &attempt);
-    if (fd < 0) return attempt;
+    struct DirectoryFault fault;
+    int fd = open_own_directory(directory, &fault);
+    if (fd < 0) return fault.error ? by_error("", fault.error) : undeliverable("", fault.why, fault.next_step);
     // connect(2) and sendto(2) would follow a link here as well.
     struct stat status;
     int error = 0;

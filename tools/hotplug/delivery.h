@@ -22,8 +22,5 @@ struct Attempt {
 // Tries once to hand `message` to DIRECTORY/hotplug. `socket` is an AF_UNIX datagram socket;
 // `wait`: wait for room in the queue as long as its SO_SNDTIMEO says. Changes the working directory
 // to the root.
-//
-// The directory may be written by nobody but root and us, and a symbolic link on the way to it is
-// followed only where that holds for the directory that the link is in: otherwise somebody else
-// could decide who hears of our events, or have root talk to a socket that it never meant.
+// The directory is one that open_own_directory() (directory.h) opens.
 struct Attempt deliver(const struct Message* message, int socket, const char* directory, bool wait);

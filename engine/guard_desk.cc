@@ -1,0 +1,101 @@
+// See guard_desk.h. What is not said is "go on": whoever cannot be heard, or answered, runs its script.
+#include "engine/guard_desk.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace devmux {
+namespace {
+
+constexpr size_t kMostWaiting = 256;
+
+}  // namespace
+
+GuardDesk::GuardDesk(GuardSocket socket, std::string proc, Loop& loop, Control& control, Hooks hooks)
+    : socket_(std::move(socket)), proc_(std::move(proc)), loop_(loop), control_(control), hooks_(std::move(hooks)) {
+    loop_.on_readable(socket_.fd(), "guard", Loop::Priority::Clients, [this] { let_in(); });
+}
+
+GuardDesk::~GuardDesk() {
+    while (!waiting_.empty()) {
+        auto& [fd, waiting] = *waiting_.begin();
+        if (waiting.unit.empty()) let_go(fd);
+        else answer(fd, GuardWord::No, waiting.unit + ": devmuxd ends, and leaves the start of it running");
+    }
+    loop_.forget(socket_.fd());
+}
+
+void GuardDesk::let_in() {
+    while (auto client = socket_.accept()) {
+        if (!client->fd || waiting_.size() >= kMostWaiting) continue;
+        int fd = client->fd.get();
+        waiting_[fd].client = std::move(*client);
+        loop_.on_readable(fd, "guard client", Loop::Priority::Clients, [this, fd] { hear(fd); });
+    }
+}
+
+void GuardDesk::hear(int fd) {
+    GuardHeard heard = hear_guard(waiting_.at(fd).client.fd);
+    if (heard.kind == GuardHeard::Kind::NotYet) return;
+    // There is one question; what comes behind it is an end, or nonsense.
+    bool asks = heard.kind == GuardHeard::Kind::Question && waiting_.at(fd).unit.empty();
+    if (asks) decide(fd, heard.question);
+    else let_go(fd);
+}
+
+void GuardDesk::decide(int fd, const GuardQuestion& question) {
+    const std::string& unit = question.unit;
+    Waiting& asks = waiting_.at(fd);
+    auto found = find_starter(proc_, asks.client.pid, getpid(), hooks_.job_of);
+    // It waited all the time: what was read was read of itself.
+    if (!found || !guard_waits(asks.client.fd)) return let_go(fd);
+    asks.starter = *found;
+    GuardVerdict verdict = guard_verdict(hooks_.planner(), unit, found->who, question.again);
+    switch (verdict.kind) {
+        case GuardVerdict::Kind::GoOn:
+        case GuardVerdict::Kind::Elsewhere: return answer(fd, GuardWord::GoOn, verdict.text);
+        case GuardVerdict::Kind::HandOver: return hand_over(fd, unit);
+        case GuardVerdict::Kind::LeaveIt:
+            hooks_.tell(unit, "its init script was told to leave it to devmux");
+            return answer(fd, GuardWord::No, verdict.text);
+    }
+}
+
+// First the word, then the start: who has given up meanwhile runs its script, and must not have it run here.
+void GuardDesk::hand_over(int fd, const std::string& unit) {
+    if (!answer_guard(waiting_.at(fd).client.fd, GuardWord::Wait, unit + ": devmux starts it")) return let_go(fd);
+    if (auto error = control_.start(unit))
+        return answer(fd, GuardWord::GoOn, error->what + "; the script goes on by itself");
+    waiting_.at(fd).unit = unit;
+    Control::Ticket ticket = control_.when_at_rest(unit, [this, fd](const UnitSnapshot& u) { at_rest(fd, u); });
+    if (auto it = waiting_.find(fd); it != waiting_.end() && it->second.unit == unit) it->second.ticket = ticket;
+}
+
+void GuardDesk::at_rest(int fd, const UnitSnapshot& u) {
+    waiting_.at(fd).ticket = 0;
+    if (u.state == "active") return answer(fd, GuardWord::No, u.name + ": started");
+    if (u.state == "done") return answer(fd, GuardWord::No, u.name + ": done");
+    if (u.state == "waiting" && u.wanted == "up")
+        return answer(fd, GuardWord::No, u.name + ": not started yet: it " + u.remark +
+                                             "; it starts as soon as that is over (devmux stop takes it back)");
+    if (u.state == "waiting") return answer(fd, GuardWord::No, u.name + ": it was stopped meanwhile");
+    // Whoever asked wants it to run, and nothing of it does: the script may still know how, and says
+    // itself what is wrong, with its own exit status.
+    answer(fd, GuardWord::GoOn, u.name + ": " + u.state + (u.last_end.empty() ? "" : ": " + u.last_end) +
+                                    "; the script goes on by itself");
+}
+
+void GuardDesk::answer(int fd, GuardWord word, const std::string& text) {
+    (void)answer_guard(waiting_.at(fd).client.fd, word, text);
+    let_go(fd);
+}
+
+void GuardDesk::let_go(int fd) {
+    auto it = waiting_.find(fd);
+    if (it->second.ticket) control_.cancel(it->second.ticket);
+    loop_.forget(fd);
+    waiting_.erase(it);
+}
+
+}  // namespace devmux

@@ -1,0 +1,206 @@
+"""devmux guard: init scripts that ask before they start, called by the boot sequence, by people and by
+devmux itself; with and without a daemon. The boot sequence is one in a namespace of processes of its own,
+in which process 1 has a child called `rc`, as init(8) has."""
+import os
+import signal
+import subprocess
+
+from checks import check, contains, equal, eventually, test
+
+# The packager's line, in a script that counts how often it came behind it.
+SCRIPT = """#!/bin/sh
+set -e
+[ -n "$DEVMUX_UNIT" ] && who=devmux || who=other
+echo "asked $1" >>{dir}/{name}.calls
+{devmux} guard {name} "$1" || [ $? -ne 77 ] || exit 0
+echo "$who $1" >>{dir}/{name}.calls
+{then}
+"""
+
+# Process 1: it has the daemon, and a child called rc that calls scripts. What to do stands in a file.
+INIT = """#!/bin/sh
+cd {dir}
+. {dir}/orders
+echo $? >{dir}/init.status
+while [ ! -e {dir}/halt ]; do sleep 0.05; done
+"""
+
+RC = """#!/bin/sh
+# As sysv-rc: an argument for each script, one after the other.
+for script; do "$script" start; echo "$script $?" >>{dir}/rc.log; done
+"""
+
+
+def script(p, name, then="", devmux=None):
+    devmux = devmux or f"{p.build}/tools/devmux --runtime-dir {p.dir}/run"
+    return p.program(name, SCRIPT.format(dir=p.dir, name=name, devmux=devmux, then=then), p.root / "etc/init.d")
+
+
+def calls(p, name):
+    file = p.dir / f"{name}.calls"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def ran(p, name):
+    return [c for c in calls(p, name) if not c.startswith("asked")]
+
+
+class Machine:
+    """A namespace of processes with an init that runs `orders`, a shell script."""
+
+    def __init__(self, p, orders):
+        p.program("init", INIT.format(dir=p.dir), p.dir)
+        p.program("rc", RC.format(dir=p.dir), p.dir)
+        p.program("orders", "#!/bin/sh\n" + orders, p.dir)
+        self.p = p
+        self.process = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", str(p.dir / "init")],
+                                        stdin=subprocess.DEVNULL, stdout=open(p.dir / "init.log", "ab"),
+                                        stderr=subprocess.STDOUT, start_new_session=True)
+
+    def log(self):
+        return (self.p.dir / "init.log").read_text()
+
+    def until_booted(self):
+        eventually(lambda: (self.p.dir / "init.status").exists(), "the boot has ended", self.log)
+
+    def halt(self):
+        (self.p.dir / "halt").touch()
+        try:
+            self.process.wait(60)
+        finally:
+            self.process.kill()
+
+
+def inside(p, name="init.pid"):
+    return (p.dir / name).read_text().strip()
+
+
+def rc_scripts(p):
+    file = p.dir / "rc.log"
+    return [(os.path.basename(line.split()[0]), int(line.split()[1])) for line in file.read_text().splitlines()]
+
+
+def daemon_line(p, more=""):
+    return (f"{p.build}/tools/devmuxd --runtime-dir {p.dir}/run --units {p.units} --root {p.root} {more} "
+            f">>{p.dir}/daemon.log 2>&1 & echo $! >{p.dir}/daemon.pid\n"
+            f"until {p.build}/tools/devmux --runtime-dir {p.dir}/run status 2>/dev/null | grep -q 'coldplug complete'; "
+            f"do sleep 0.05; done\n")
+
+
+@test
+def without_a_daemon_everything_goes_on(p):
+    """No daemon, no binary, one that crashes or is killed: the script runs, and ends well, under set -e."""
+    crash = p.program("crash", "#!/bin/sh\nkill -SEGV $$\n")
+    killed = p.program("killed", "#!/bin/sh\nkill -KILL $$\n")
+    fails = p.program("fails", "#!/bin/sh\nexit 1\n")
+    says_no = p.program("says_no", "#!/bin/sh\nexit 77\n")
+    for name, devmux, expected in [("none", None, ["other start"]), ("gone", "/nonexistent/devmux", ["other start"]),
+                                   ("crash", crash, ["other start"]), ("killed", killed, ["other start"]),
+                                   ("fails", fails, ["other start"]), ("leave", says_no, [])]:
+        path = script(p, name, devmux=devmux)
+        done = subprocess.run([str(path), "start"], capture_output=True, text=True, check=False)
+        equal(done.returncode, 0, f"{name}: exit status ({done.stderr})")
+        equal(ran(p, name), expected, f"{name}: it ran")
+    path = script(p, "other")
+    for action in ("stop", "restart", "status", ""):
+        equal(subprocess.run([str(path), action], check=False).returncode, 0, f"{action}: exit status")
+    equal(ran(p, "other"), ["other stop", "other restart", "other status", "other "], "the guard speaks of start alone")
+    tool = [str(p.build / "tools/devmux"), "--runtime-dir", str(p.dir / "run"), "guard"]
+    for arguments in (["a/b", "start"], ["", "start"], ["x" * 65, "start"], [".a", "start"], ["a"], [], ["a", "start", "b"],
+                      ["--frob", "a", "start"]):
+        check(subprocess.run(tool + arguments, capture_output=True, check=False).returncode != 77, f"{arguments} is no no")
+    os.symlink("/tmp", p.dir / "link")
+    tool[2] = str(p.dir / "link")
+    equal(subprocess.run(tool + ["a", "start"], check=False).returncode, 0, "in a folder that others write to")
+
+
+@test
+def a_daemon_that_does_not_answer_is_not_waited_for(p):
+    script(p, "a")
+    p.unit("a", "description: d\ninit-script: a\n")
+    d = p.daemon()
+    os.kill(d.pid, signal.SIGSTOP)
+    try:
+        done = subprocess.run([str(p.root / "etc/init.d/a"), "start"], capture_output=True, text=True, check=False)
+    finally:
+        os.kill(d.pid, signal.SIGCONT)
+    equal(done.returncode, 0, "exit status")
+    equal(ran(p, "a"), ["other start"], "the script ran")
+    d.barrier()
+    equal(ran(p, "a"), ["other start"], "and is not run again by what was asked too late")
+    d.kill()
+    check((p.dir / "run/guard").exists(), "its socket is still there")
+    equal(os.system(f"{p.root}/etc/init.d/a start"), 0, "refused: it goes on")
+    equal(ran(p, "a"), ["other start"] * 2, "the script ran")
+
+
+@test
+def a_person_is_waited_for_and_the_script_runs_once(p):
+    path = script(p, "a", then="sleep 0.3")
+    p.unit("a", "description: d\nwhile: file /nonexistent exists\ninit-script: a\n")
+    script(p, "fails", then=f'[ -e {p.dir}/good ] || exit 3')
+    p.unit("fails", "description: d\ninit-script: fails\n")
+    script(p, "b")
+    p.unit("b", "description: d\ninit-script: b\nrequires: never\n")
+    p.unit("never", "description: d\nwhen: file /nonexistent exists\n" + p.command())
+    script(p, "unknown")
+    p.unit("each", "description: d\neach-event: network interface[name = \"no\"]\ninit-script: each\n")
+    script(p, "each")
+    p.unit("broken", "description: d\nwhen: mause\ninit-script: broken\n")
+    script(p, "broken")
+    os.symlink("/dev/null", p.units / "masked.yaml")
+    script(p, "masked")
+    d = p.daemon()
+    start = lambda name, action="start": subprocess.run([str(p.root / "etc/init.d" / name), action], capture_output=True,
+                                                        text=True, check=False)
+    done = start("a")
+    equal(done.returncode, 0, "exit status")
+    equal(calls(p, "a"), ["asked start", "asked start", "devmux start"], "devmux ran it, and asked itself")
+    contains(done.stderr, "devmux: a: started", "the outcome is told")
+    equal(d.state("a"), "active", "it stays, against its condition")
+    equal(d.unit("a")["asked_by"], "a person", "who asked")
+    # What an init script started may have ended since: it looks for itself.
+    start("a")
+    equal(ran(p, "a"), ["devmux start", "other start"], "of a unit that is active the script goes on")
+    done = start("fails")
+    equal(done.returncode, 3, "it failed, and its own status is told")
+    contains(done.stderr, "exited with status 3; the script goes on by itself", "why")
+    equal(ran(p, "fails"), ["devmux start", "other start"], "once by devmux, once by itself")
+    done = start("b")
+    contains(done.stderr, "not started yet: it waits for never", "whom it waits for")
+    equal([done.returncode, ran(p, "b")], [0, []], "and nothing was run")
+    for name in ("unknown", "each", "broken", "masked"):
+        equal(start(name).returncode, 0, f"{name}: exit status")
+        equal(ran(p, name), ["other start"], f"{name}: the script is its own master")
+    # Killed while it starts a unit for somebody: the next daemon goes on, and answers.
+    script(p, "slow", then=f"until [ -e {p.dir}/gate ]; do sleep 0.02; done")
+    p.unit("slow", "description: d\ninit-script: slow\n")
+    d.ask("reload", code=None)
+    asks = subprocess.Popen([str(p.root / "etc/init.d/slow"), "start"], stderr=subprocess.PIPE, text=True)
+    eventually(lambda: ran(p, "slow") == ["devmux start"], "devmux starts it")
+    d.kill()
+    d = p.daemon()
+    (p.dir / "gate").touch()
+    told = asks.communicate(timeout=60)[1]
+    equal(asks.returncode, 0, f"exit status ({told})")
+    contains(told, "devmuxd went away while it was starting slow", "what it saw")
+    equal(ran(p, "slow"), ["devmux start"], "it ran once")
+
+
+@test
+def the_boot_sequence_and_devmux_never_both_start_one(p):
+    for name in ("unknown", "waits", "runs", "bare", "byhand", "each"):
+        script(p, name)
+    p.unit("waits", "description: d\nwhen: file /nonexistent exists\ninit-script: waits\n")
+    p.unit("runs", "description: d\nwhen: no file /nonexistent exists\ninit-script: runs\n")
+    p.unit("bare", "description: d\ninit-script: bare\n")
+    p.unit("each", "description: d\neach-event: cpu[name = \"cpu0\"]\ninit-script: each\n")
+    names = " ".join(f"{p.root}/etc/init.d/{n}" for n in ("unknown", "waits", "runs", "bare", "each"))
+    m = Machine(p, daemon_line(p) + f"{p.dir}/rc {names}\n{p.root}/etc/init.d/byhand start\n")
+    m.until_booted()
+    equal(rc_scripts(p), [(n, 0) for n in ("unknown", "waits", "runs", "bare", "each")], "all ended well")
+    equal({n: ran(p, n) for n in ("unknown", "waits", "runs", "bare")},
+          {"unknown": ["other start"], "waits": [], "runs": ["devmux start"], "bare": ["other start"]}, "who ran what")
+    equal(ran(p, "each"), ["devmux start"], "events run it")
+    contains(m.log(), "waits: left to devmux, which starts it when: file \"/nonexistent\" exists", "boot reads why")
+    m.halt()

@@ -1,0 +1,116 @@
+// devmux, as it is installed: `devmux guard` itself, and everything else by devmux-client.
+//
+// An init script calls the guard at each start, before /usr may be there and before anything is: so
+// this is C, static, and links what a question needs and no more (meson.build has the figures). The
+// client links what people want: JSON, colours, the whole engine for `simulate`.
+//
+// The guard says no by exit status 77 and by nothing else: whatever goes wrong here, the script runs.
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/guard/question.h"
+#include "tools/hotplug/directory.h"
+
+#ifndef DEVMUX_CLIENT
+#define DEVMUX_CLIENT "/usr/lib/devmux/devmux-client"
+#endif
+
+enum { kGoOn = 0, kNo = 77, kCannotExecute = 127 };
+
+// While the daemon that was starting the unit is restarted: how often it is asked again, and after
+// which pause. Five seconds together.
+enum { kMostTries = 25, kPause = 200 };  // ms
+
+static void say(const char* text, const char* more) {
+    struct iovec line[] = {{"devmux: ", 8},
+                           {(void*)text, strlen(text)},
+                           {(void*)more, strlen(more)},
+                           {"\n", 1}};
+    (void)!writev(STDERR_FILENO, line, sizeof line / sizeof line[0]);
+}
+
+static void say_if_any(const char* text) {
+    if (text[0] != '\0') say(text, "");
+}
+
+static enum GuardOutcome ask(const char* path, const char* name, bool again, struct GuardAnswer* answer) {
+    struct DirectoryFault fault;
+    int directory = open_own_directory(path, &fault);
+    if (directory < 0) {
+        if (fault.why) say(path, ": is not asked: the directory is not safe");
+        return kGuardNobody;
+    }
+    enum GuardOutcome outcome = ask_guard(directory, name, again, answer, say_if_any);
+    (void)!chdir("/");
+    close(directory);
+    return outcome;
+}
+
+static int guard(const char* path, const char* name, const char* action) {
+    if (strcmp(action, "start") != 0) return kGoOn;
+    if (!guard_name_is_good(name)) {
+        say("guard: this is no name of a unit, the script goes on: ", name);
+        return kGoOn;
+    }
+    struct GuardAnswer answer;
+    enum GuardOutcome outcome = ask(path, name, false, &answer);
+    if (outcome == kGuardLost) {
+        say("guard: devmuxd went away while it was starting ", name);
+        for (int i = 0; i < kMostTries && outcome != kGuardGoOn && outcome != kGuardNo; ++i) {
+            nanosleep(&(struct timespec){.tv_nsec = kPause * 1000000L}, NULL);
+            outcome = ask(path, name, true, &answer);
+        }
+    }
+    if (outcome == kGuardGoOn || outcome == kGuardNo) say_if_any(answer.text);
+    return outcome == kGuardNo ? kNo : kGoOn;
+}
+
+// `devmux [--runtime-dir DIR] guard NAME ACTION`: null for everything else, and for what is no such
+// line in full; of that the client says what is wrong.
+static bool is_guard(char** argv, const char** path, const char* words[3]) {
+    static const char kOption[] = "--runtime-dir";
+    size_t length = sizeof kOption - 1, found = 0;
+    for (int i = argv[0] ? 1 : 0; argv[i]; ++i) {
+        if (strncmp(argv[i], kOption, length) == 0 && argv[i][length] == '=') {
+            *path = argv[i] + length + 1;
+        } else if (strcmp(argv[i], kOption) == 0 && argv[i + 1]) {
+            *path = argv[++i];
+        } else if (argv[i][0] == '-' || found == 3 || (found == 0 && strcmp(argv[i], "guard") != 0)) {
+            return false;
+        } else {
+            words[found++] = argv[i];
+        }
+    }
+    return found == 3;
+}
+
+// Beside this program, for one that is not installed; else where it was installed to.
+static int be_the_client(char** argv) {
+    static const char kName[] = "devmux-client";
+    char path[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", path, sizeof path - sizeof kName);
+    while (size > 0 && path[size - 1] != '/') --size;
+    if (size > 0) {
+        memcpy(path + size, kName, sizeof kName);
+        execv(path, argv);
+    }
+    execv(DEVMUX_CLIENT, argv);
+    say(DEVMUX_CLIENT ": cannot be executed: ", strerror(errno));
+    return kCannotExecute;
+}
+
+int main(int argc, char** argv) {
+    (void)argc;  // the list ends with a null, also where argc is 0
+    const char* path = getenv("DEVMUX_RUNTIME_DIR");
+    if (!path || path[0] == '\0') path = "/run/devmux";
+    const char* words[3];
+    if (is_guard(argv, &path, words)) return guard(path, words[1], words[2]);
+    return be_the_client(argv);
+}
