@@ -15,6 +15,7 @@ void Engine::watch_jobs(size_t since, Time now, const Actions& actions) {
             const Managed* m = index ? &planner_.units()[*index] : nullptr;
             if (m && m->daemon == adopt->job) continue;  // it is the service, and runs on as long as it likes
             Verb verb = m && m->unit->each_event ? Verb::Run
+                        : m && m->refreshing.job == adopt->job ? Verb::Reload
                         : m && m->state.actual == Actual::Stopping ? Verb::Stop : Verb::Start;
             limits_.began(adopt->job, adopt->unit, verb, "", now);
         }

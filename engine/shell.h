@@ -62,6 +62,7 @@ class Shell final : public Control, private ChildWatch {
     std::optional<Error> start(const std::string& unit) override;
     std::optional<Error> stop(const std::string& unit) override;
     std::optional<Error> restart(const std::string& unit) override;
+    std::optional<Error> refresh(const std::string& unit) override;
     std::optional<Error> reset(const std::string& unit, bool latch) override;
     ReloadSnapshot reload() override;
     std::optional<Error> set_source(const std::string& name, bool on) override;

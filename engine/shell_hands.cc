@@ -104,6 +104,7 @@ Result<EvalSnapshot> Shell::eval(const std::string& text) {
 std::optional<Error> Shell::start(const std::string& unit) { return by_hand({unit, UnitEvent::HandStart, false}); }
 std::optional<Error> Shell::stop(const std::string& unit) { return by_hand({unit, UnitEvent::HandStop, false}); }
 std::optional<Error> Shell::restart(const std::string& unit) { return by_hand({unit, UnitEvent::HandRestart, false}); }
+std::optional<Error> Shell::refresh(const std::string& unit) { return by_hand({unit, UnitEvent::Refresh, false}); }
 std::optional<Error> Shell::reset(const std::string& unit, bool latch) {
     return by_hand({unit, UnitEvent::Reset, latch});
 }
@@ -121,12 +122,17 @@ std::optional<Error> Shell::by_hand(HandRequest request) {
     if (!index) return plain("there is no unit " + quoted(printable(request.unit)), "devmux list shows them");
     const Managed& m = engine_->planner().units()[*index];
     bool starts = request.event == UnitEvent::HandStart, restarts = request.event == UnitEvent::HandRestart;
-    if (m.unit->each_event && (restarts || (starts && m.state.hold == Hold::None)))
+    bool refreshes = request.event == UnitEvent::Refresh;
+    if (m.unit->each_event && (restarts || refreshes || (starts && m.state.hold == Hold::None)))
         return plain("an each-event unit is run by events alone", "devmux stop holds it, devmux reset lets it go on");
-    if (m.orphaned && (starts || restarts))
+    if (m.orphaned && (starts || restarts || refreshes))
         return plain((configuration_->masked.contains(request.unit) ? "the unit " + quoted(request.unit) + " is masked"
                                                                     : "the file of " + quoted(request.unit) + " is gone") +
                      ": it can only be stopped");
+    if (refreshes && m.state.actual != Actual::Active && m.state.actual != Actual::Starting)
+        return plain("the unit " + quoted(request.unit) + " does not run: there is nothing to reload",
+                     "devmux start " + request.unit);
+    if (refreshes && m.unit->task) return plain("the unit " + quoted(request.unit) + " is a task, which is not reloaded");
     // An each-event unit has nothing to start: to start it is to let it go on.
     if (m.unit->each_event && starts) request.event = UnitEvent::Reset;
     feed(request);
@@ -202,7 +208,9 @@ void Shell::look_at_waits() {
     const Planner& planner = engine_->planner();
     auto at_rest = [&](const RestWait& wait) {
         auto index = planner.find(wait.unit);
-        return !index || !planner.is_moving(planner.units()[*index]);
+        if (!index) return true;
+        const Managed& m = planner.units()[*index];
+        return !planner.is_moving(m) && m.refreshing.job == 0 && !(m.refreshing.due && m.state.actual == Actual::Active);
     };
     while (true) {
         auto it = std::find_if(rest_waits_.begin(), rest_waits_.end(), [&](auto& w) { return at_rest(w.second); });

@@ -7,13 +7,14 @@ namespace devmux {
 void Shell::run(const RunJob& job) {
     if (!runner_) {
         const Service& s = job.unit->service;
-        bool stop = job.verb == Verb::Stop;
-        bool daemon = s.kind == Service::Kind::Daemon && !stop;
-        std::string text = job.daemon ? "SIGTERM to its process" : "";
-        if (s.kind == Service::Kind::InitScript) text = "/etc/init.d/" + s.init_script + (stop ? " stop" : " start");
+        bool stop = job.verb == Verb::Stop, reload = job.verb == Verb::Reload;
+        bool daemon = s.kind == Service::Kind::Daemon && !stop && !reload;
+        std::string text = job.daemon ? (reload ? "SIGHUP to its process" : "SIGTERM to its process") : "";
+        if (s.kind == Service::Kind::InitScript) text = "/etc/init.d/" + s.init_script + " " + std::string(to_string(job.verb));
         else if (s.kind == Service::Kind::Scripts) text = "scripts of " + s.scripts;
-        else if (s.kind == Service::Kind::Systemd) text = (stop ? "systemctl stop " : "systemctl start ") + s.systemd;
-        else for (const std::string& word : stop ? s.stop : s.start) text += (text.empty() ? "" : " ") + word;
+        else if (s.kind == Service::Kind::Systemd) text = "systemctl " + std::string(to_string(job.verb)) + " " + s.systemd;
+        else if (!job.daemon)
+            for (const std::string& word : reload ? s.reload : stop ? s.stop : s.start) text += (text.empty() ? "" : " ") + word;
         report(Report::Level::Info, job.unit->name, "dry run: " + text);
         if (daemon) pending_.emplace_back(DaemonReady{job.job});
         else pending_.emplace_back(JobEnded{.job = job.job, .code = 0});

@@ -95,6 +95,9 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     s.kind = kind_text(unit);
     s.condition = unit.each_event ? to_string(unit.each_event->devices) : unit.condition_text;
     s.stop_when = unit.stop_when_text;
+    if (unit.refresh) s.refresh = to_string(*unit.refresh);
+    s.last_reload = m.refreshing.last;
+    s.reload_failed = m.refreshing.failed;
     s.task = unit.task;
     s.state = m.orphaned ? "orphaned" : std::string(to_string(m.state.actual));
     s.wanted = to_string(m.state.wanted);
@@ -123,6 +126,7 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
                        ? "its condition holds, but stop-when does, too"
                        : "its condition has been true since before it was stopped: the next false -> true starts "
                          "it, or devmux start";
+    if (m.refreshing.job != 0) s.remark = "it is being reloaded";
     if (std::string held = engine_->planner().held_back(m, now); !held.empty()) s.remark = held;
     else if (std::string waits = waiting_text(m, now); !waits.empty()) s.remark = waits;
     if (std::string slow = engine_->limits().remark(unit.name, now); !slow.empty()) s.remark = slow;

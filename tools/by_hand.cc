@@ -23,6 +23,11 @@ Exit act(Client& client, const Session& session, const char* method, const std::
         complain(unit + ": failed: " + reply.value.at("last_end").get<std::string>());
         return Exit::No;
     }
+    if (std::string_view(method) == "Refresh") {
+        if (!reply.value.at("reload_failed").get<bool>()) return Exit::Ok;
+        complain(unit + ": the reload " + reply.value.at("last_reload").get<std::string>());
+        return Exit::No;
+    }
     // Asked for, and not begun: that may take until a device comes. If it is its condition that has asked by now,
     // it was started, has ended, and is to be started once more.
     if (std::string_view(method) == "Stop" || state != "waiting" || reply.value.at("wanted") != "up" ||

@@ -109,6 +109,7 @@ void print_unit(const Json& u) {
                                   (u.at("task").get<bool>() ? ", a task" : ""));
     print_field(kind, u.at("condition").get<std::string>());
     print_field("stop-when", u.at("stop_when").get<std::string>());
+    print_field("refresh", u.at("refresh").get<std::string>());
     if (state == "broken" || state == "masked" || state == "new") {
         print_field("state", state, colour_of_state(state));
         for (const Json& error : u.at("errors"))
@@ -126,6 +127,8 @@ void print_unit(const Json& u) {
         print_field("waits for", waits_for(u.at("missing")));
     print_field("reason", u.at("reason").get<std::string>());
     print_field("last end", u.at("last_end").get<std::string>());
+    print_field("last reload", u.at("last_reload").get<std::string>(),
+                u.at("reload_failed").get<bool>() ? Colour::Bad : Colour::Plain);
     print_field("remark", u.at("remark").get<std::string>());
     if (int pid = u.at("pid"); pid > 0) print_field("process", std::to_string(pid));
     print_field("runs", std::to_string(u.at("starts").get<uint64_t>()));

@@ -34,6 +34,7 @@ void add_wait(CLI::App& app, Commands& commands);
 void add_start(CLI::App& app, Commands& commands);
 void add_stop(CLI::App& app, Commands& commands);
 void add_restart(CLI::App& app, Commands& commands);
+void add_refresh(CLI::App& app, Commands& commands);
 void add_mask(CLI::App& app, Commands& commands);
 void add_unmask(CLI::App& app, Commands& commands);
 void add_reset(CLI::App& app, Commands& commands);

@@ -94,7 +94,7 @@ void Replay::carry_out(const Actions& actions) {
         const auto* run = free_ ? std::get_if<RunJob>(&action) : nullptr;
         const auto* adopted = free_ ? std::get_if<AdoptJob>(&action) : nullptr;
         if (!run && !adopted) continue;
-        if (run && run->daemon) {
+        if (run && run->daemon && run->verb == Verb::Stop) {
             // It is told to end, and does.
             std::erase_if(ends_, [&](const auto& end) {
                 const auto* ended = std::get_if<JobEnded>(&end.second);

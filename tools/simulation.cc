@@ -69,6 +69,8 @@ void Simulation::take_over(const TraceHead& head) {
             bool stops = !m.daemon && m.state.actual == Actual::Stopping;
             running_.push_back({job, m.unit->name, stops ? Verb::Stop : Verb::Start, ""});
         }
+    for (const Managed& m : c.planner.units)
+        if (m.refreshing.job) running_.push_back({m.refreshing.job, m.unit->name, Verb::Reload, ""});
     for (const auto& lane : c.planner.runs.lanes)
         if (lane.running) running_.push_back({lane.running, lane.unit, Verb::Run, ""});
 }
@@ -264,6 +266,7 @@ void Simulation::carry_out(const PlanAction& action) {
     } else if (const auto* run = std::get_if<RunJob>(&action)) {
         ++runs_[{run->unit->name, run->verb}];
         // The stop of a daemon is a signal: it is over when the daemon is.
+        if (run->daemon && run->verb == Verb::Reload) return void(pending_.emplace_back(JobEnded{.job = run->job, .code = 0}));
         if (run->daemon) {
             if (jobs_end_at_once) end_job(run->unit->name, JobEnded{.signal = 15}, pending_);
             return;

@@ -126,6 +126,7 @@ class Player {
         else if (w == "start") return hand(line, UnitEvent::HandStart);
         else if (w == "stop") return hand(line, UnitEvent::HandStop);
         else if (w == "restart-unit") return hand(line, UnitEvent::HandRestart);
+        else if (w == "refresh") return hand(line, UnitEvent::Refresh);
         else if (w == "reset" || w == "reset-latch") return hand(line, UnitEvent::Reset);
         else if (w == "file") return file(line);
         else if (w == "mounted" || w == "unmounted" || w == "fstab") return mount(line);
@@ -269,9 +270,10 @@ class Player {
         else if (numbered && w[1] == "exit") how.code = number;
         else if (numbered && w[1] == "signal") how.signal = number;
         else if (w.size() == 2 && w[1] == "runs-already") how = {.code = 0, .found_running = true};
+        else if (w.size() == 2 && w[1] == "no-action") how = {.code = 0, .no_action = true};
         else if (w.size() == 2 && w[1] == "runs-error") how = {.error = "the service runs already", .found_running = true};
         else if (w.size() != 2 || w[1] != "unseen")
-            return wrong(line, "expected \"job UNIT ok\", ready, exit N, signal N, runs-already, runs-error or unseen");
+            return wrong(line, "expected \"job UNIT ok\", ready, exit N, signal N, runs-already, runs-error, no-action or unseen");
         if (ready || !simulation_->end_job(std::string(w[0]), how))
             return wrong(line, "no job of " + quoted(printable(w[0])) + " runs now");
         return std::nullopt;

@@ -37,7 +37,7 @@
 //   waits UNIT TEXT                what a look at the unit's job finds from now on; or, of one that loads a
 //   waits UNIT loading MODULE TEXT   module, which is not killed
 //   job UNIT ok                    the unit's oldest job ends: ok, exit N, signal N, unseen
-//   start UNIT, stop UNIT, restart-unit UNIT, reset UNIT, reset-latch UNIT    by hand
+//   start UNIT, stop UNIT, restart-unit UNIT, refresh UNIT, reset UNIT, reset-latch UNIT    by hand
 //   lost                           events were lost (a snapshot follows)
 //   doubt resumed                  the same for another reason: overrun, truncated, malformed, udev,
 //                                    resumed (from suspend), continued (after SIGSTOP), switched

@@ -39,6 +39,7 @@ MaybeError read_command(const Node& n, Service& s) {
     Errors errors =
         read_fields(n, {{"start", [&](const Node& v) { return read_argv(v, s.start); }},
                         {"stop", [&](const Node& v) { return read_argv(v, s.stop); }},
+                        {"reload", [&](const Node& v) { return read_argv(v, s.reload); }},
                         {"status", [&](const Node& v) { return read_argv(v, s.status); }}}, "command");
     if (!errors.empty()) return errors[0];
     if (s.start.empty()) return error_at(n, "command needs start: [/usr/bin/program]");
@@ -77,6 +78,13 @@ MaybeError read_ready(const Node& n, bool& notifies) {
                     "notify waits until the daemon says READY=1 (sd_notify)");
 }
 
+MaybeError read_reload(const Node& n, bool& reloads) {
+    reloads = n.kind == Node::Kind::Scalar && n.text == "signal";
+    if (reloads || (n.kind == Node::Kind::Scalar && n.text == "restart")) return std::nullopt;
+    return error_at(n, "expected signal or restart, found " + described(n),
+                    "signal: a daemon that reads its configuration again when it gets SIGHUP");
+}
+
 MaybeError read_policy(const Node& n, Restart::Policy& out) {
     for (size_t i = 0; i < kPolicies.size(); ++i)
         if (n.kind == Node::Kind::Scalar && n.text == kPolicies[i]) {
@@ -107,6 +115,7 @@ void check_kinds(const Node& document, const Unit& u, Errors& errors) {
         if (u.task) refuse("task", "a daemon stays, and a task ends", "a program that ends is a command");
     } else {
         refuse("ready", "\"ready\" needs \"daemon\"");
+        refuse("reload", "\"reload\" needs \"daemon\"", "command: {reload: [/path]}; an init script says by itself what it can");
         if (u.restart.policy == Restart::Policy::Always && !document.find("systemd"))
             refuse("restart", "\"always\" needs \"daemon\" or \"systemd\": of nothing else it is known when it ends", "on-failure");
     }
@@ -137,6 +146,9 @@ void check_if_running(const Node& document, const Unit& u, Errors& errors) {
     const Node* command = document.find("command");
     const Node* status = command && command->kind == Node::Kind::Map ? command->find("status") : nullptr;
     if (status) errors.push_back(error_at(*status, why + ": it is not asked", "leave out status, or give it stop: [ … ]"));
+    const Node* reload = command && command->kind == Node::Kind::Map ? command->find("reload") : nullptr;
+    for (const Node* key : {reload, document.find("refresh")})
+        if (key) errors.push_back(error_at(*key, why + ": there is nothing to reload", "give it stop: [ … ], if it does"));
 }
 
 }  // namespace
@@ -150,6 +162,7 @@ std::vector<Field> service_fields(Service& s) {
              }},
             {"scripts", [&s](const Node& n) { return read_scripts(n, s); }},
             {"systemd", [&s](const Node& n) { return read_systemd(n, s); }},
+            {"reload", [&s](const Node& n) { return read_reload(n, s.reloads); }},
             {"ready", [&s](const Node& n) { return read_ready(n, s.notifies); }}};
 }
 

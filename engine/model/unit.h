@@ -37,6 +37,7 @@ struct Unit {
     std::string stop_when_text;
     Duration linger{};
     std::shared_ptr<const EachEvent> each_event;  // null: none
+    std::shared_ptr<const DeviceTerm> refresh;    // reloaded when these are others; null: for none
     Service service;
     UnitLinks links;
     bool task = false;

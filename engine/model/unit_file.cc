@@ -65,6 +65,7 @@ class Reader {
         };
         Usage in_while{.first_allowed = false, .why_not_first = kNotInWhile};
         EachEvent each;
+        DeviceTerm served;
         Condition when, during, stop, narrow;
         std::vector<Field> fields = {
             {"description", [&](const Node& n) { return read_text(n, u.description); }},
@@ -75,6 +76,7 @@ class Reader {
             {"and-when", condition(narrow, has("while") ? in_while : Usage{})},
             {"linger", [&](const Node& n) { return read_duration(n, u.linger); }},
             {"each-event", [&](const Node& n) { return read_devices(n, each.devices); }},
+            {"refresh", [&](const Node& n) { return read_devices(n, served); }},
             {"actions", [&](const Node& n) { return read_actions(n, each.actions); }},
             {"synthetic", [&](const Node& n) { return read_bool(n, each.synthetic); }},
             {"task", [&](const Node& n) { return read_bool(n, u.task); }},
@@ -88,6 +90,7 @@ class Reader {
         Errors errors = read_fields(document_, fields, "a unit");
         if (document_.kind != Node::Kind::Map) return {nullptr, std::move(errors)};
         if (has("each-event")) u.each_event = std::make_shared<const EachEvent>(std::move(each));
+        if (has("refresh")) u.refresh = std::make_shared<const DeviceTerm>(std::move(served));
         if (has("stop-when")) u.stop_when = std::make_shared<const Condition>(std::move(stop));
         check_condition_keys(errors);
         check_service(document_, u, errors);
@@ -202,6 +205,11 @@ UnitReading rebind(const Unit& unit, const ClassNames& classes) {
         else errors.push_back(term.error());
         copy->each_event = std::make_shared<const EachEvent>(std::move(each));
     }
+    if (unit.refresh) {
+        auto term = parse_device_set(to_string(*unit.refresh), classes);
+        if (term) copy->refresh = std::make_shared<const DeviceTerm>(std::move(*term));
+        else errors.push_back(term.error());
+    }
     if (!errors.empty()) return {nullptr, std::move(errors)};
     return {copy, {}};
 }
@@ -210,12 +218,13 @@ bool same_text(const Unit& a, const Unit& b) {
     auto events = [](const Unit& u) {
         return u.each_event ? to_string(u.each_event->devices) + (u.each_event->synthetic ? "+" : "") : "";
     };
+    auto served = [](const Unit& u) { return u.refresh ? to_string(*u.refresh) : std::string(); };
     auto limits = [](const Unit& u) { return u.limits ? *u.limits : TimeLimits{}; };
     auto actions = [](const Unit& u) { return u.each_event ? u.each_event->actions : std::set<Action>{}; };
     return a.file == b.file && a.description == b.description && a.documentation == b.documentation &&
            a.condition_kind == b.condition_kind && a.condition_text == b.condition_text &&
            a.stop_when_text == b.stop_when_text && a.linger == b.linger && events(a) == events(b) &&
-           actions(a) == actions(b) && a.service == b.service && a.links == b.links && a.task == b.task &&
+           actions(a) == actions(b) && served(a) == served(b) && a.service == b.service && a.links == b.links && a.task == b.task &&
            a.if_running == b.if_running && a.restart == b.restart && a.user == b.user &&
            a.environment == b.environment && limits(a) == limits(b);
 }

@@ -13,6 +13,7 @@ struct Gate {
         Open,
         Need,      // one of those that come before it is not there, or not yet
         Conflict,  // one with which it conflicts runs
+        Reload,    // its own reload runs
         Leaving,   // it is to stop, and one that stops before it runs
         Slot,      // as many units are starting as may
         Itself,    // its own starts repeat (flapping.h)

@@ -11,6 +11,7 @@ std::string_view to_string(Verb verb) {
         case Verb::Start: return "start";
         case Verb::Stop: return "stop";
         case Verb::Run: return "run";
+        case Verb::Reload: return "reload";
     }
     return "run";
 }

@@ -16,8 +16,8 @@ struct Unit;
 // Numbers grow over the life of a boot, restarts of the engine included; 0 is no job.
 using JobId = uint64_t;
 
-// Start and Stop of a service; Run is one run of an each-event unit.
-enum class Verb : unsigned char { Start, Stop, Run };
+// Start, Stop and Reload of a service; Run is one run of an each-event unit.
+enum class Verb : unsigned char { Start, Stop, Run, Reload };
 
 std::string_view to_string(Verb verb);
 
@@ -29,7 +29,7 @@ struct RunJob {
     std::string reason;  // DEVMUX_REASON, and the log
     std::string action;  // ACTION of the device: "add" at a start, "remove" at a stop; or empty
     std::string block;   // the device's variables ("KEY=VALUE\0…"); empty where no device decided
-    JobId daemon = 0;    // of a stop: it ends this job, the daemon, and has no program of its own
+    JobId daemon = 0;    // of a stop or reload: of this job, the daemon, which gets a signal
 };
 
 // A job of a former engine that was still running when it went: watch it to its end.
@@ -53,6 +53,7 @@ struct JobEnded {
     std::optional<int> signal;
     std::string error;  // why it could not be started ("/etc/init.d/gdm3: not found"); or empty
     bool found_running = false;  // nothing was started: the service ran already
+    bool no_action = false;      // of a reload: the init script has no action for it, and was not run
 
     bool ok() const { return code == 0 && error.empty(); }
     bool unseen() const { return !code && !signal && error.empty(); }

@@ -8,6 +8,7 @@
 #include "conditions/evaluate.h"
 #include "engine/model/unit.h"
 #include "engine/plan/flapping.h"
+#include "engine/plan/refreshing.h"
 #include "engine/plan/saved.h"
 #include "engine/plan/unit_state.h"
 
@@ -47,6 +48,8 @@ struct Managed {
     Time held_until = kNever;  // of a start that is held back
     unsigned tries = 0;        // restarts in a row
     Time retry_at = kNever;    // of the next
+
+    Refreshing refreshing;    // planner_refresh.cc
 
     // The graph (planner_graph.cc).
     bool pending = false;     // it stands in line to be begun, or to be told what it waits for

@@ -119,6 +119,8 @@ Time Planner::next_deadline() const {
 void Planner::deadline(Time now, Actions& actions) {
     while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
         UnitIndex unit = deadlines_.begin()->second;
+        Time& held_until = units_[unit].refreshing.held_until;
+        if (held_until <= now) held_until = kNever;
         set_deadline(unit, kNever);
         mark(unit);
     }
@@ -140,6 +142,7 @@ void Planner::deadline(Time now, Actions& actions) {
 
 void Planner::set_deadline(UnitIndex unit, Time deadline) {
     Managed& m = units_[unit];
+    deadline = std::min(deadline, m.refreshing.held_until);
     if (m.deadline == deadline) return;
     if (m.deadline != kNever) deadlines_.erase({m.deadline, unit});
     m.deadline = deadline;
@@ -185,6 +188,7 @@ void Planner::drain(Time now, Actions& actions) {
 }
 
 void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
+    look_at_devices(index, now, actions);
     Managed& m = units_[index];
     if (m.orphaned || m.unit->condition_kind == ConditionKind::None) {
         if (m.retry_at <= now) retry_if_due(index, Truth::True, now, actions);

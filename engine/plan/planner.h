@@ -14,6 +14,7 @@
 
 #include "engine/model/configuration.h"
 #include "engine/plan/action.h"
+#include "engine/plan/cause.h"
 #include "engine/plan/event_runs.h"
 #include "engine/plan/gate.h"
 #include "engine/plan/managed.h"
@@ -84,14 +85,6 @@ class Planner {
     void restore(std::shared_ptr<const Configuration> configuration, const PlannerCheckpoint& from);
 
   private:
-    // What the present call is about: the device for the environment of a script.
-    struct Cause {
-        bool devices = false;  // devices changed, or coldplug is complete: no fact, timer or hand
-        const Device* device = nullptr;  // where it was one
-        bool removed = false;
-        uint64_t seqnum = 0;  // of the event; 0: found by a walk
-    };
-
     void restore(const SavedState& saved, Time now, Actions& actions);
     std::set<UnitIndex> creditors_of(const SavedState& saved) const;
     void watch(UnitIndex unit);
@@ -140,14 +133,17 @@ class Planner {
     bool pauses(Managed& m, bool well, Time now, Actions& actions);
     void retry_if_due(UnitIndex unit, Truth truth, Time now, Actions& actions);
     bool restore_daemon(UnitIndex unit, const SavedUnit& saved, const SavedState& state, Time now, Actions& actions);
+    // planner_refresh.cc: services that are reloaded when their devices are others
+    static SavedRefresh saved_refresh(const Managed& m);
+    std::set<std::string> devices_of(const Managed& m, std::set<std::string>& maybe) const;
+    void serve_what_is_there(Managed& m);
+    void look_at_devices(UnitIndex unit, Time now, Actions& actions);
+    void refresh_if_due(UnitIndex unit, Time now, Actions& actions);
+    void reload_ended(UnitIndex unit, const JobEnded& end, Time now, Actions& actions);
+    void refresh_by_hand(UnitIndex unit, Time now, Actions& actions);
+    void restore_refresh(UnitIndex unit, const SavedState& state, Actions& actions);
+    static void carry_refresh(Managed& m, const Unit* before);
     // planner_events.cc: each-event units
-    struct DeviceRun {
-        std::string action, block;
-        uint64_t seqnum = 0;  // 0: found by a walk
-        bool synthetic = false;
-        bool for_udev = false;  // it waits for udev's copy; else for attributes
-        Time at{};
-    };
     using RunKey = std::pair<std::string, std::string>;  // devpath, unit
     void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated, Time now,
                     Actions& actions);

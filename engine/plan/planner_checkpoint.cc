@@ -32,6 +32,7 @@ void Planner::restore(std::shared_ptr<const Configuration> configuration, const 
         by_name_[m.unit->name] = i;
         if (m.job) jobs_[m.job] = i;
         if (m.daemon) jobs_[m.daemon] = i;
+        if (m.refreshing.job) jobs_[m.refreshing.job] = i;
         if (!m.orphaned) watch(i);
         if (m.deadline != kNever) deadlines_.insert({m.deadline, i});
         m.dirty = m.pending = false;

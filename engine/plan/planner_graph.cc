@@ -117,6 +117,7 @@ bool Planner::is_lost(const Need& need) const {
 }
 
 Gate Planner::start_gate(UnitIndex index) const {
+    if (units_[index].refreshing.job != 0) return {.kind = Gate::Kind::Reload, .name = "reload", .on_its_way = true};
     const UnitNode& node = graph_.of(index);
     for (const Need& need : node.required) {
         const Managed* failed = nullptr;
@@ -148,6 +149,7 @@ Gate Planner::start_gate(UnitIndex index) const {
 // Those that start after it stop before it: where they are on their way down too, and where they cannot
 // run without it.
 Gate Planner::stop_gate(UnitIndex index) const {
+    if (units_[index].refreshing.job != 0) return {.kind = Gate::Kind::Reload, .name = "reload", .on_its_way = true};
     for (UnitIndex u : graph_.of(index).behind) {
         const Managed& m = units_[u];
         bool runs = m.state.actual == Actual::Active || m.state.actual == Actual::Starting;

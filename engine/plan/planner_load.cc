@@ -75,6 +75,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         auto index = static_cast<UnitIndex>(units_.size());
         if (m.job) jobs_[m.job] = index;
         if (m.daemon) jobs_[m.daemon] = index;
+        if (m.refreshing.job) jobs_[m.refreshing.job] = index;
         bool by_condition = m.asker == Asker::Condition;
         if (m.is_held_back() && by_condition && m.unit->condition_kind == ConditionKind::None) {
             m.state = next(m.state, UnitEvent::Loss, m.kind()).state;
@@ -109,7 +110,8 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
             }
             if (!unit->stop_when) m.stop_verdict = Truth::False;
         }
-        m.unit = unit;
+        std::shared_ptr<const Unit> before = std::exchange(m.unit, unit);
+        carry_refresh(m, before.get());
         m.orphaned = false;
         bool is_back = !old_names.contains(name);
         take_in(std::move(m));
@@ -161,6 +163,7 @@ void Planner::watch(UnitIndex index) {
     if (unit.stop_when) each_leaf(*unit.stop_when, add);
     for (const std::string& name : unit.links.required)
         if (stands_for_mounts(name)) watchers_.add(FactKey{FactKind::Mounted, name}, index);
+    if (unit.refresh) watchers_.add(*unit.refresh, index);
     if (unit.each_event) event_watchers_.add(unit.each_event->devices, index);
 }
 
@@ -210,6 +213,7 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
     absent_.marks = saved.marks;
     absent_.ended = saved.ended;
     absent_.daemons = saved.daemons;
+    absent_.refreshes = saved.refreshes;
     line_up();
 }
 
@@ -233,6 +237,7 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
         m.state = next(m.state, UnitEvent::Loss, m.kind()).state;
         m.verdict = Truth::False;
     }
+    restore_refresh(index, state, actions);
     if (restore_daemon(index, saved, state, now, actions)) return;
     bool under_way = saved.actual == Actual::Starting || saved.actual == Actual::Stopping;
     if (!under_way) return;
@@ -265,7 +270,7 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
         if (saved.hold == Hold::Down)
             apply(index, UnitEvent::HandStop, "by hand, when the engine went", now, actions);
         else if (saved.again && saved.wanted == Wanted::Up)
-            apply(index, UnitEvent::HandRestart, "restarted by hand, when the engine went", now, actions);
+            apply(index, UnitEvent::Refresh, "to be restarted, when the engine went", now, actions);
     }
 }
 

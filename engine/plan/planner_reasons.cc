@@ -26,6 +26,7 @@ std::string Planner::waiting_text(UnitIndex index, Time now) const {
         }
         if (gate.kind == Gate::Kind::Slot)
             return out + which + "waits for its turn: " + std::to_string(parallel_) + " units are starting already";
+        if (gate.kind == Gate::Kind::Reload) return out + which + "waits for the end of its reload";
         if (gate.kind == Gate::Kind::Conflict)
             return out + which + "waits for the end of " + gate.name + ", with which it conflicts";
         out += which + (start ? "waits for " : "stops after ") + gate.name;

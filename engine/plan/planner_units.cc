@@ -60,9 +60,10 @@ void Planner::note_asker(Managed& m, UnitEvent event, bool moves) {
 bool Planner::may_begin(UnitIndex index, UnitEvent event, Time now, Actions& actions) {
     Managed& m = units_[index];
     // One that runs and is to be started again (if-running) has all that it needs.
-    if (m.state.actual == Actual::Active) return may_start(m, now, actions);
+    bool reloads = m.refreshing.job != 0;
+    if (m.state.actual == Actual::Active) return !reloads && may_start(m, now, actions);
     bool has_slot = starting_ < parallel_ || m.state.actual == Actual::Starting;  // its own goes on
-    if (event != UnitEvent::Begin && (graph_.has(index) || !has_slot)) {
+    if (event != UnitEvent::Begin && (graph_.has(index) || !has_slot || reloads)) {
         fall_in(index);
         return false;
     }
@@ -89,7 +90,7 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
         t.step = Step::None;
         // The device that it will be started for: of another try, the same.
         if (event != UnitEvent::Retry) m.start_block = start_variables(m);
-    } else if (t.step == Step::Stop && graph_.has(index) && !is_next(event)) {
+    } else if (t.step == Step::Stop && (graph_.has(index) || m.refreshing.job != 0) && !is_next(event)) {
         t.state.actual = Actual::Active;
         t.step = Step::None;
         // What is known of it now is what its stop will be told.
@@ -97,6 +98,7 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
         fall_in(index);
     }
     m.state = t.state;
+    if (event == UnitEvent::StartedElsewhere) serve_what_is_there(m);
     if (m.state.wanted == Wanted::Down || start_asked) m.retry_at = kNever;
     if (!is_next(event) && !is_end(event) && event != UnitEvent::Retry) m.tries = 0;  // somebody asks anew
     if (m.state.actual != before.actual) m.since = now;
@@ -126,6 +128,7 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
     if (m.state == before && t.step == Step::None) return;
     actions.push_back(UnitChanged{m.unit->name});
     if (m.state.actual == before.actual) return;
+    if (m.refreshing.due) mark(index);
     auto mark_it = [this](UnitIndex unit) { mark(unit); };
     for (FactKind kind : {FactKind::UnitActive, FactKind::UnitDone, FactKind::UnitFailed})
         watchers_.each_watching({kind, m.unit->name}, mark_it);
@@ -155,6 +158,8 @@ void Planner::run(UnitIndex index, Step step, const std::string& reason, bool wa
         block = cause_.removed && cause_.device && !graph_.has(index) ? cause_.device->block() : m.start_block;
     }
     std::string action = block.empty() ? "" : start ? "add" : "remove";
+    serve_what_is_there(m);
+    if (m.unit->refresh) actions.push_back(Record{saved_refresh(m)});
     actions.push_back(Record{m.saved()});
     actions.push_back(RunJob{m.job, m.unit, start ? Verb::Start : Verb::Stop, reason, std::move(action),
                              std::move(block), start ? 0 : m.daemon});
@@ -188,6 +193,7 @@ void Planner::job_ended(const JobEnded& end, Time now, Actions& actions) {
     jobs_.erase(it);
     Managed& m = units_[index];
     if (m.daemon == end.job) return daemon_ended(index, end, now, actions);
+    if (m.refreshing.job == end.job) return reload_ended(index, end, now, actions);
     if (m.job != end.job) return;
     m.job = 0;
     m.last_end = describe(end);
@@ -233,6 +239,7 @@ void Planner::set_overdue(std::string_view unit, bool overdue, Time now, Actions
 }
 
 void Planner::by_hand(UnitIndex index, UnitEvent event, Time now, Actions& actions) {
+    if (event == UnitEvent::Refresh) return refresh_by_hand(index, now, actions);
     if (event != UnitEvent::HandStop) let_go(index, now, actions);
     apply(index, event, "by hand", now, actions);
     Managed& m = units_[index];

@@ -67,10 +67,21 @@ struct SavedDaemon {
     JobId job = 0;
 };
 
+// What a unit with `refresh` was last reloaded for: the devices, as a number; the reload that runs; and
+// whether another one is due.
+struct SavedRefresh {
+    std::string unit;
+    JobId job = 0;
+    bool due = false;
+    bool known = false;  // which devices
+    uint64_t devices = 0;
+};
+
 // "settled" was reached; it holds for the rest of the boot.
 struct SavedSettled {};
 
-using Record = std::variant<SavedUnit, SavedLatch, SavedRun, SavedMark, SavedEnd, SavedSettled, SavedDaemon>;
+using Record = std::variant<SavedUnit, SavedLatch, SavedRun, SavedMark, SavedEnd, SavedSettled, SavedDaemon,
+                            SavedRefresh>;
 
 // All of it, as a restarted engine finds it.
 struct SavedState {
@@ -80,6 +91,7 @@ struct SavedState {
     std::map<JobId, SavedMark> marks;  // of jobs that a unit or a run names; `ended` as well
     std::map<JobId, bool> ended;
     std::map<std::string, JobId> daemons;  // by unit
+    std::map<std::string, SavedRefresh> refreshes;
     JobId last_job = 0;
     bool settled = false;
 };

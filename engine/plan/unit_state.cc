@@ -96,6 +96,10 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
             if (s.actual == Actual::Failed && !kind.task) s.actual = Actual::Active;
             s.again |= s.actual == Actual::Starting || s.actual == Actual::Active || s.actual == Actual::Stopping;
             return wanted_up(s, false);
+        case UnitEvent::Refresh:
+            if (s.wanted != Wanted::Up || s.actual != Actual::Active) return {s, Step::None};
+            s.again = true;
+            return reconciled(s);
         case UnitEvent::HandStop:
             s.hold = Hold::Down;
             // After a failure something may still run: a stop by hand is tried.

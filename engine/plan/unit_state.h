@@ -71,6 +71,7 @@ enum class UnitEvent : unsigned char {
     HandRestart,  // devmux restart
     StartedElsewhere,  // the service runs, and not by a job of ours: systemctl, or another unit of systemd
     StoppedElsewhere,  // the same of a stop
+    Refresh,      // what it serves is another set of devices, and it cannot be reloaded: stop and start
 };
 
 // Whether it only comes when the unit's turn has come.

@@ -104,12 +104,15 @@ std::string unit_file_text(const Unit& unit) {
     else if (s.kind == Service::Kind::Systemd) lines.text("systemd", s.systemd);
     else if (s.kind == Service::Kind::Daemon) lines.list("daemon", s.start);
     else lines.put("command", "{start: " + yaml(s.start) + (s.stop.empty() ? "" : ", stop: " + yaml(s.stop)) +
+                                  (s.reload.empty() ? "" : ", reload: " + yaml(s.reload)) +
                                   (s.status.empty() ? "" : ", status: " + yaml(s.status)) + "}");
     for (const LinkKey& key : link_keys()) lines.list(key.key, unit.links.*key.list);
     if (unit.task) lines.put("task", "true");
     if (unit.limits) lines.put("timeout", time_limits_text(*unit.limits));
     lines.text("user", unit.user);
     if (s.notifies) lines.put("ready", "notify");
+    if (s.reloads) lines.put("reload", "signal");
+    if (unit.refresh) lines.text("refresh", to_string(*unit.refresh));
     if (unit.restart != Restart{})
         lines.put("restart", "{policy: " + std::string(to_string(unit.restart.policy)) + ", delay: " +
                                  to_string(unit.restart.delay) + ", limit: " + std::to_string(unit.restart.limit) + "}");

@@ -115,6 +115,7 @@ struct Writer {
         if (end.signal) append_detail("signal", std::to_string(*end.signal), out);
         if (!end.error.empty()) append_detail("error", end.error, out);
         if (end.found_running) append_detail("found", "running", out);
+        if (end.no_action) append_detail("found", "no-action", out);
         if (!whose.empty()) append_detail("took", seconds_text(took), out);
     }
     void operator()(const JobSeen& seen) const {
@@ -139,6 +140,7 @@ struct Writer {
         const char* word = hand.event == UnitEvent::HandStart ? "start "
                            : hand.event == UnitEvent::HandStop ? "stop "
                            : hand.event == UnitEvent::HandRestart ? "restart-unit "
+                           : hand.event == UnitEvent::Refresh ? "refresh "
                            : hand.clear_latches ? "reset-latch " : "reset ";
         out += word + escaped_word(hand.unit) + "\n";
     }
@@ -275,11 +277,12 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
         out.event = DaemonReady{*job};
     } else if (word == "deadline") {
         out.event = DeadlineReached{};
-    } else if (word == "start" || word == "stop" || word == "restart-unit" || word == "reset" || word == "reset-latch") {
+    } else if (word == "start" || word == "stop" || word == "restart-unit" || word == "refresh" || word == "reset" || word == "reset-latch") {
         if (!text) return expected("the name of a unit");
         UnitEvent event = word == "start"          ? UnitEvent::HandStart
                           : word == "stop"         ? UnitEvent::HandStop
                           : word == "restart-unit" ? UnitEvent::HandRestart
+                          : word == "refresh"      ? UnitEvent::Refresh
                                                    : UnitEvent::Reset;
         out.event = HandRequest{*text, event, word == "reset-latch"};
     } else if (word == "ended") {

@@ -63,7 +63,7 @@ bool read_field(std::string_view text, Asker& value) { return take(asker_of(text
 bool read_field(std::string_view text, Owed& value) { return take(owed_of(text), value); }
 bool read_field(std::string_view text, JobLimits::Stage& value) { return take(stage_of(text), value); }
 bool read_field(std::string_view text, Verb& value) {
-    for (Verb verb : {Verb::Start, Verb::Stop, Verb::Run})
+    for (Verb verb : {Verb::Start, Verb::Stop, Verb::Run, Verb::Reload})
         if (text == to_string(verb)) return value = verb, true;
     return false;
 }

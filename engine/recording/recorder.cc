@@ -46,8 +46,10 @@ void Recorder::checkpoint(const Engine& engine, Time now) {
     for (const Managed& m : checkpoint.planner.units)
         if (m.job)
             jobs_[m.job] = {m.unit->name, to_string(m.state.actual == Actual::Stopping ? Verb::Stop : Verb::Start), now};
-    for (const Managed& m : checkpoint.planner.units)
+    for (const Managed& m : checkpoint.planner.units) {
         if (m.daemon) jobs_[m.daemon] = {m.unit->name, to_string(Verb::Start), now};
+        if (m.refreshing.job) jobs_[m.refreshing.job] = {m.unit->name, to_string(Verb::Reload), now};
+    }
     for (const auto& lane : checkpoint.planner.runs.lanes)
         if (lane.running) jobs_[lane.running] = {lane.unit, to_string(Verb::Run), now};
     append_checkpoint(checkpoint, text_);

@@ -25,8 +25,8 @@ std::string text_in(const std::string& path) {
     return text;
 }
 
-// The patterns of one branch of a `case`: "start|status" of "start|status)". None: it is no such line.
-bool is_status_branch(std::string_view line) {
+// Whether `action` is one of the patterns of one branch of a `case`: "start|status" of "start|status)".
+bool is_branch_of(std::string_view action, std::string_view line) {
     size_t end = line.find(')');
     if (end == line.npos) return false;
     std::string word;
@@ -35,12 +35,28 @@ bool is_status_branch(std::string_view line) {
         bool in_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                        c == '-' || c == '_';
         if (in_word) word += c;
-        else if (c == '|') found |= std::exchange(word, "") == "status";
+        else if (c == '|') found |= std::exchange(word, "") == action;
         else if (c == '(' && (opened || !word.empty())) return false;  // a function
         else if (c == '(') opened = true;
         else if (std::string_view(" \t\"'").find(c) == std::string_view::npos) return false;
     }
     return found;
+}
+
+bool is_init_d_script(std::string_view text) {
+    std::string_view interpreter = text.substr(0, text.find('\n'));
+    return interpreter.starts_with("#!") && interpreter.find("/lib/init/init-d-script") != interpreter.npos;
+}
+
+bool has_branch(std::string_view text, std::string_view action) {
+    for (size_t at = 0; at < text.size();) {
+        size_t end = std::min(text.find('\n', at), text.size());
+        std::string_view line = text.substr(at, end - at);
+        line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+        if (!line.starts_with('#') && is_branch_of(action, line)) return true;
+        at = end + 1;
+    }
+    return false;
 }
 
 std::string runlevel_text(const std::string& runlevel) {
@@ -84,7 +100,7 @@ std::vector<Question> questions_before(const RunJob& job, const Surroundings& wh
     const Unit& unit = *job.unit;
     const Service& service = unit.service;
     const bool script = service.kind == Service::Kind::InitScript;
-    const std::string action = job.verb == Verb::Stop ? "stop" : "start";
+    const std::string action = script ? action_of(job, where.init_dir) : "";
     // At the machine's end nobody is asked, as invoke-rc.d does not: everything must go down.
     bool going_down = where.runlevel == "0" || where.runlevel == "6";
     if (script && !going_down && access(where.policy.c_str(), X_OK) == 0) {
@@ -110,18 +126,16 @@ Answer answer_to(const Question& question, const Exit& exit) {
                                                    : answer_of_status(question, exit);
 }
 
-bool has_status_action(const std::string& text) {
-    size_t first = text.find('\n');
-    std::string_view interpreter = std::string_view(text).substr(0, first);
-    if (interpreter.starts_with("#!") && interpreter.find("/lib/init/init-d-script") != interpreter.npos) return true;
-    for (size_t at = 0; at < text.size();) {
-        size_t end = std::min(text.find('\n', at), text.size());
-        std::string_view line = std::string_view(text).substr(at, end - at);
-        line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
-        if (!line.starts_with('#') && is_status_branch(line)) return true;
-        at = end + 1;
-    }
-    return false;
+bool has_status_action(const std::string& text) { return is_init_d_script(text) || has_branch(text, "status"); }
+
+std::string reload_action(const std::string& text) {
+    if (has_branch(text, "reload") && !is_init_d_script(text)) return "reload";
+    return is_init_d_script(text) || has_branch(text, "force-reload") ? "force-reload" : "";
+}
+
+std::string action_of(const RunJob& job, const std::string& init_dir) {
+    if (job.verb == Verb::Reload) return reload_action(text_in(init_dir + "/" + job.unit->service.init_script));
+    return job.verb == Verb::Stop ? "stop" : "start";
 }
 
 }  // namespace devmux

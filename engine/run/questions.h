@@ -45,4 +45,11 @@ Answer answer_to(const Question& question, const Exit& exit);
 // it is run by Debian's init-d-script(5), which has it built in.
 bool has_status_action(const std::string& script_text);
 
+// What an init script is called with for a reload: "reload", or "force-reload" of one that has no other; ""
+// of one that has neither. Debian's init-d-script(5) has the latter built in, and restarts where it must.
+std::string reload_action(const std::string& script_text);
+
+// The action of an init script that a job is, "" for none.
+std::string action_of(const RunJob& job, const std::string& init_dir);
+
 }  // namespace devmux

@@ -81,6 +81,14 @@ struct Writer {
         put(daemon.unit, out);
         put(daemon.job, out);
     }
+    void operator()(const SavedRefresh& refresh) const {
+        out += "\nrefresh";
+        put(refresh.unit, out);
+        put(refresh.job, out);
+        put(uint64_t{refresh.due}, out);
+        put(uint64_t{refresh.known}, out);
+        put(refresh.devices, out);
+    }
 };
 
 // ---- Reading ------------------------------------------------------------------------------------
@@ -219,6 +227,14 @@ std::optional<Record> record_of(std::string_view line) {
     if (kind == "daemon") {
         SavedDaemon daemon{.unit = fields.name(), .job = fields.number()};
         return record_if(fields, std::move(daemon));
+    }
+    if (kind == "refresh") {
+        SavedRefresh refresh{.unit = fields.name(),
+                             .job = fields.number(),
+                             .due = fields.number(1) == 1,
+                             .known = fields.number(1) == 1,
+                             .devices = fields.number()};
+        return record_if(fields, std::move(refresh));
     }
     return std::nullopt;
 }

@@ -62,8 +62,10 @@ std::optional<Error> Runner::set_program(const RunJob& job, Started& out) {
             return Error{Mark{},
                          "\"" + printable(service.init_script) +
                              "\" is no name of an init script: letters, digits and . _ + -"};
+        std::string action = action_of(job, config_.root + config_.init_dir);
+        if (action.empty()) return std::nullopt;
         command_.argv.push_back(config_.root + config_.init_dir + "/" + service.init_script);
-        command_.argv.push_back(stop ? "stop" : "start");
+        command_.argv.push_back(std::move(action));
     } else if (service.kind == Service::Kind::Scripts) {
         ScriptsFound found = scripts_for(service.scripts, job.block);
         for (const Error& error : found.refused) out.warnings.push_back(text_of(error));
@@ -72,7 +74,7 @@ std::optional<Error> Runner::set_program(const RunJob& job, Started& out) {
         command_.argv = {config_.shell, "-c", kOneAfterTheOther, "devmux-scripts", printable(subsystem)};
         for (std::string& script : found.scripts) command_.argv.push_back(std::move(script));
     } else {
-        command_.argv = stop ? service.stop : service.start;  // a daemon has no program for its stop
+        command_.argv = job.verb == Verb::Reload ? service.reload : stop ? service.stop : service.start;  // a daemon has no program for its stop
         if (command_.argv.empty()) {
             if (stop) return std::nullopt;
             return Error{Mark{}, "the unit has no start command"};
@@ -92,7 +94,7 @@ std::optional<Error> Runner::safe_to_run(const std::string& program) {
 }
 
 Started Runner::start(const RunJob& job) {
-    if (job.daemon) return stop_daemon(job);
+    if (job.daemon) return job.verb == Verb::Reload ? reload_daemon(job) : stop_daemon(job);
     Started out;
     // Looked at before anybody is asked: a script that is not there is no question of policy.
     if (std::optional<Error> error = set_program(job, out)) {
@@ -100,7 +102,7 @@ Started Runner::start(const RunJob& job) {
         return out;
     }
     if (command_.argv.empty()) {
-        out.ended = JobEnded{.job = job.job, .code = 0};
+        out.ended = JobEnded{.job = job.job, .code = 0, .no_action = job.verb == Verb::Reload};
         return out;
     }
     auto asking = std::make_unique<RunningJob::Asking>();
@@ -188,6 +190,16 @@ Started Runner::stop_daemon(const RunJob& job) {
     if (place == jobs_.end()) out.ended = JobEnded{.job = job.job, .code = 0};
     else if (auto error = spawner_.signal(place->second.child, SIGTERM)) out.ended = failed(job.job, *error);
     else stops_[job.job] = job.daemon;
+    return out;
+}
+
+// Over as soon as it was told.
+Started Runner::reload_daemon(const RunJob& job) {
+    Started out;
+    auto place = jobs_.find(job.daemon);
+    out.ended = JobEnded{.job = job.job, .code = 0};
+    if (place == jobs_.end()) out.ended = JobEnded{.job = job.job, .error = "its daemon has just ended"};
+    else if (auto error = spawner_.signal(place->second.child, SIGHUP)) out.ended = failed(job.job, *error);
     return out;
 }
 

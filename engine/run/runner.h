@@ -99,6 +99,7 @@ class Runner {
     std::optional<Error> safe_to_run(const std::string& program);
     void run_program(const RunJob& job, Started& out);
     Started stop_daemon(const RunJob& job);
+    Started reload_daemon(const RunJob& job);
     void ask(std::unique_ptr<RunningJob::Asking> asking, Started& out);
     Started answered(std::unique_ptr<RunningJob::Asking> asking, const Exit& exit);
     std::optional<Error> set_environment(const RunJob& job, Started& out);

@@ -72,6 +72,7 @@ LoadedState StateReader::finish() {
     for (const auto& [name, unit] : state.units) named.insert(unit.job);
     for (const SavedRun& run : state.runs) named.insert(run.job);
     for (const auto& [name, job] : state.daemons) named.insert(job);
+    for (const auto& [name, refresh] : state.refreshes) named.insert(refresh.job);
     auto forgotten = [&](const auto& entry) { return !named.contains(entry.first); };
     std::erase_if(state.marks, forgotten);
     std::erase_if(state.ended, forgotten);
@@ -129,6 +130,10 @@ void StateReader::apply(Record&& record) {
         saw(daemon->job);
         if (daemon->job == 0) state.daemons.erase(daemon->unit);
         else state.daemons[daemon->unit] = daemon->job;
+    } else if (auto* refresh = std::get_if<SavedRefresh>(&record)) {
+        saw(refresh->job);
+        std::string name = refresh->unit;
+        state.refreshes.insert_or_assign(std::move(name), std::move(*refresh));
     } else {
         state.settled = true;
     }
@@ -175,6 +180,7 @@ std::string text_of(const SavedState& state, std::string_view boot_id) {
     for (const SavedLatch& latch : state.latches) append_line(latch, out);
     for (const SavedRun& run : state.runs) append_line(run, out);
     for (const auto& [name, job] : state.daemons) append_line(SavedDaemon{name, job}, out);
+    for (const auto& [name, refresh] : state.refreshes) append_line(refresh, out);
     for (const auto& [job, mark] : state.marks) append_line(mark, out);
     for (const auto& [job, ended] : state.ended)
         if (ended) append_line(SavedEnd{job}, out);

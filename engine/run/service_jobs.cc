@@ -60,7 +60,11 @@ bool ServiceJobs::is_ours(const Service& service) const {
     return service.kind == Service::Kind::Systemd || (here_ && service.kind == Service::Kind::InitScript);
 }
 
-std::optional<JobEnded> ServiceJobs::start(const RunJob& job) { return add({.run = job}); }
+// What systemd runs is restarted instead of reloaded, by a stop and a start.
+std::optional<JobEnded> ServiceJobs::start(const RunJob& job) {
+    if (job.verb == Verb::Reload) return JobEnded{.job = job.job, .code = 0, .no_action = true};
+    return add({.run = job});
+}
 
 std::optional<JobEnded> ServiceJobs::adopt(JobId id, std::shared_ptr<const Unit> unit, Verb verb, Time marked_at) {
     if (!unit || !is_ours(unit->service)) return JobEnded{.job = id};

@@ -28,6 +28,7 @@ class Control {
     virtual std::optional<Error> start(const std::string& unit) = 0;
     virtual std::optional<Error> stop(const std::string& unit) = 0;
     virtual std::optional<Error> restart(const std::string& unit) = 0;
+    virtual std::optional<Error> refresh(const std::string& unit) = 0;
     virtual std::optional<Error> reset(const std::string& unit, bool latch) = 0;
     virtual ReloadSnapshot reload() = 0;
     // Of events: kernel, udev, hotplug, coldplug.

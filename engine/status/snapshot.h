@@ -22,6 +22,7 @@ struct UnitSnapshot {
     std::string kind;       // "when", "while", "each-event", "by hand"
     std::string condition;  // canonical; of each-event: the devices
     std::string stop_when;  // canonical, or empty
+    std::string refresh;    // the devices for which it is reloaded, or empty
     bool task = false;
     // waiting, starting, active, done, stopping, failed; overdue (it starts or stops, and takes longer than
     // it may); broken, masked; orphaned (its file is gone); new (not loaded yet)
@@ -33,6 +34,8 @@ struct UnitSnapshot {
     Duration since{};       // how long it has been in this state
     std::string reason;     // why it was last started or stopped
     std::string last_end;   // how its last job ended; empty before the first
+    std::string last_reload;  // how that ended; empty before the first
+    bool reload_failed = false;
     std::string remark;     // why it stays as it is, where the condition alone does not tell
     int pid = 0;            // of the running job
     uint64_t starts = 0;    // jobs started since the engine runs (each-event: runs)

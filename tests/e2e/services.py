@@ -402,3 +402,66 @@ def daemons_begin_once_through_many_kills(p):
     # Not by /proc: who has no parent any more may stay there as a zombie, where nobody reaps it.
     equal([pids(p, name, "ended") for name in names[:5]], [pids(p, name) for name in names[:5]],
           "the others were told to end")
+
+
+@test
+def refresh_reloads_when_devices_change(p):
+    """Interfaces that come and go under a command, a daemon, and init scripts with and without a reload."""
+    refresh = f"refresh: 'network interface[name ~ \"{p.name('r')}*\" and name !~ \"*Q\"]'\n"
+    program = p.record_with("served", f"[ \"$1\" = reload ] || exit 0; [ ! -e {p.out}/.slow ] || "
+                                      f"until [ -e {p.out}/.gate ]; do sleep 0.02; done; [ ! -e {p.out}/.bad ] || exit 4")
+    p.unit("command", refresh + f"command: {{start: [{program}, start], stop: [{program}, stop], reload: [{program}, reload]}}\n")
+    stays = p.program("stays", f"#!/bin/sh\ntrap 'echo HUP >>{p.dir}/hups' HUP\ntrap 'exit 0' TERM\ntouch {p.dir}/trapped\n"
+                               "while :; do sleep 0.02; done\n")
+    p.unit("daemon", refresh + f"reload: signal\ndaemon: [{stays}]\n")
+    p.unit("restarts", refresh + "init-script: plain\n")
+    p.init_script("plain")
+    p.program("able", f"#!/bin/sh\necho $1 >>{p.dir}/able.calls\ncase $1 in\nstart|stop|reload) ;;\nesac\n", p.root / "etc/init.d")
+    p.unit("able", refresh + "init-script: able\n")
+    p.add_link("r0", kind="bridge")
+    d = p.daemon()
+    d.ask("start", "command", "daemon", "restarts", "able")
+    eventually((p.dir / "trapped").exists, "the daemon hears signals")
+    equal([r.argv[0] for r in p.runs()], ["start", "start"], "what is there at the start is no change")
+    p.add_link("r1", kind="bridge")
+    p.until_runs("command", 1, "reload")
+    p.until_runs("restarts", 2, "start")
+    eventually(lambda: (p.dir / "hups").exists(), "SIGHUP")
+    eventually(lambda: calls(p, "able") == ["start", "reload"], "the script's own reload", lambda: calls(p, "able"))
+    d.until_state("restarts", "active")
+    equal([r.argv[0] for r in p.runs("restarts")], ["start", "stop", "start"], "a script without one is restarted")
+    eventually(lambda: d.unit("command")["last_reload"] == "exited with status 0", "told")
+    # A burst, while one runs: one more. Killed meanwhile: watched to its end, and the other one is not forgotten.
+    (p.out / ".slow").touch()
+    p.add_link("r2", kind="bridge")
+    p.until_runs("command", 2, "reload")
+    for name in ("r3", "r4", "r5"):
+        p.add_link(name, kind="bridge")
+    d.barrier()
+    d.kill()
+    d = p.daemon()
+    equal(len(p.runs("command", "reload")), 2, "it is not begun again beside itself")
+    (p.out / ".gate").touch()
+    p.until_runs("command", 3, "reload")
+    d.barrier()
+    eventually(lambda: d.unit("command")["last_reload"] == "exited with status 0", "at rest")
+    equal(len(p.runs("command", "reload")), 3, "one for all")
+    # What goes while no daemon runs is found, and a failure is told.
+    d.kill()
+    p.del_link(p.name("r5"))
+    (p.out / ".bad").touch()
+    d = p.daemon()
+    p.until_runs("command", 4, "reload")
+    eventually(lambda: d.unit("command")["reload_failed"], "the failure is told")
+    equal([d.state("command"), d.unit("command")["last_reload"]], ["active", "exited with status 4"], "it runs on")
+    contains(d.ask("refresh", "command", code=1).stderr, "the reload exited with status 4", "by hand")
+    (p.out / ".bad").unlink()
+    d.ask("refresh", "command")
+    equal([r.argv[0] for r in p.runs("command")], ["start"] + ["reload"] * 6, "all of it")
+    policy(p, "[ \"$2\" != reload ] || exit 101")
+    contains(d.ask("refresh", "able", code=1).stderr, "policy-rc.d forbids reload of able", "policy")
+    d.ask("stop", "command", "daemon", "restarts", "able")
+    contains(d.ask("refresh", "command", code=5).stderr, "does not run", "nothing to reload")
+    p.add_link("r6", kind="bridge")
+    d.barrier()
+    equal(len(p.runs("command", "reload")), 6, "who does not run is not reloaded")

@@ -382,7 +382,7 @@ TEST_SUITE("model/loading") {
         for (const auto& [unit, errors] : c.broken) FAIL_CHECK(unit << ": " << errors[0].to_string());
         for (const auto& [unit, loaded] : c.units)
             for (const Error& warning : loaded->warnings) FAIL_CHECK(warning.to_string());
-        for (const char* key : {"init-script", "command", "daemon", "scripts", "systemd", "restart", "if-running", "ready", "user"})
+        for (const char* key : {"init-script", "command", "daemon", "scripts", "systemd", "restart", "if-running", "ready", "user", "reload", "refresh"})
             CHECK_MESSAGE(keys.contains(key), key);
     }
 

@@ -22,7 +22,7 @@ constexpr std::array kEvents{UnitEvent::Edge,     UnitEvent::Loss,  UnitEvent::S
                              UnitEvent::FoundRunning, UnitEvent::Died, UnitEvent::Finished, UnitEvent::Pause,
                              UnitEvent::Retry, UnitEvent::StartedElsewhere, UnitEvent::StoppedElsewhere};
 // Those that the first table has no column for.
-constexpr std::array kMoreEvents{UnitEvent::HandRestart};
+constexpr std::array kMoreEvents{UnitEvent::HandRestart, UnitEvent::Refresh};
 
 std::string text(const UnitState& s) {
     return std::string(to_string(s.wanted)) + "," + std::string(to_string(s.actual)) +
@@ -143,6 +143,21 @@ TEST_SUITE("plan/unit_state") {
             CHECK(text(next(s, UnitEvent::HandRestart, {})) == row.service);
             CHECK(next(s, UnitEvent::HandRestart, {.holds = true}).state.hold == Hold::Up);
         }
+    }
+
+    TEST_CASE("a refresh of what cannot be reloaded: what runs is stopped and started, and nothing else") {
+        every_state([&](UnitState s) {
+            CAPTURE(text(s));
+            Transition t = next(s, UnitEvent::Refresh, {});
+            if (s.wanted == Wanted::Up && s.actual == Actual::Active) {
+                s.again = true;
+                s.actual = Actual::Stopping;
+                CHECK(t.step == Step::Stop);
+            } else {
+                CHECK(t.step == Step::None);
+            }
+            CHECK(t.state == s);
+        });
     }
 
     TEST_CASE("every event while a service is being restarted") {

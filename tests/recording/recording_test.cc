@@ -64,7 +64,7 @@ std::vector<Event> all_events(std::string& message) {
                            JobEnded{.job = 5, .code = 3}, JobEnded{.job = 6, .signal = 9}, JobEnded{.job = 7, .error = kHostile},
                            JobEnded{.job = 8}, JobEnded{.job = 9, .code = 0, .found_running = true}, DaemonReady{10}, ServiceSeen{kHostile, ServiceSeen::State::Failed, ServiceSeen::How::ByHand, kHostile}, ServiceSeen{"u", ServiceSeen::State::Running, ServiceSeen::How::Unseen, ""}, ServiceSeen{"u", ServiceSeen::State::Stopped, ServiceSeen::How::Alone, ""}, JobSeen{9, kHostile, true, kHostile}, JobSeen{10, "x", false, ""},
                            JobSignalled{11, 15, kHostile, ""}, JobSignalled{12, 9, "", kHostile}, DeadlineReached{}, HandRequest{"u", UnitEvent::HandStart, false},
-                           HandRequest{"u", UnitEvent::HandRestart, false},
+                           HandRequest{"u", UnitEvent::HandRestart, false}, HandRequest{"u", UnitEvent::Refresh, false},
                            HandRequest{"u", UnitEvent::HandStop, false}, HandRequest{"a b", UnitEvent::Reset, true},
                            HandRequest{"u", UnitEvent::Reset, false}};
     for (int why = 0; why < 7; ++why) out.emplace_back(InDoubt{static_cast<InDoubt::Why>(why)});

@@ -195,6 +195,32 @@ TEST_SUITE("run/questions") {
             CHECK_MESSAGE(!has_status_action(no), no);
     }
 
+    TEST_CASE("what a script is called with for a reload: its reload, else its force-reload, else nothing") {
+        struct Script {
+            const char *text, *action;
+        };
+        for (const Script& script : {Script{"start|reload)\n", "reload"}, {"restart|force-reload)\n", "force-reload"},
+                                     {" reload|force-reload)\n", "reload"}, {"#!/usr/bin/env /lib/init/init-d-script\n", "force-reload"},
+                                     {"#!/lib/init/init-d-script\nreload)\n", "force-reload"}, {"# reload)\n", ""},
+                                     {"echo \"Usage: {start|reload}\"\n", ""}, {"", ""}, {"do_reload() {\n", ""}})
+            CHECK_MESSAGE(reload_action(script.text) == script.action, script.text);
+    }
+
+    TEST_CASE("policy-rc.d is asked about the action of a reload, and nobody whether it runs") {
+        Asked shop;
+        Unit unit;
+        unit.service.kind = Service::Kind::InitScript;
+        unit.service.init_script = "reloads";
+        std::string script = shop.dir.write("init.d/reloads", "#!/bin/sh\ncase \"$1\" in\n  force-reload) ;;\nesac\n", 0755);
+        RunJob job{.job = 1, .unit = std::make_shared<const Unit>(unit), .verb = Verb::Reload};
+        Surroundings where{script.substr(0, script.rfind('/')), shop.policy, "2"};
+        auto questions = questions_before(job, where);
+        REQUIRE(questions.size() == 1);
+        CHECK(questions[0].argv == std::vector<std::string>{where.policy, "reloads", "force-reload", "2"});
+        CHECK(answer_to(questions[0], {.code = 101}).text == "policy-rc.d forbids force-reload of reloads (runlevel 2)");
+        CHECK(action_of(job, where.init_dir) == "force-reload");
+    }
+
     TEST_CASE("the runlevel, from utmp; unknown without a record") {
         Asked shop(0);
         CHECK(runlevel_in(shop.dir / "nowhere").empty());
