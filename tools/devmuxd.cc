@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -72,14 +73,23 @@ int run(const Options& options) {
     Shell shell(std::move(config), loop, log);
     // A signal ends the daemon and nothing that it started: services run on.
     for (int signo : {SIGTERM, SIGINT}) loop.on_signal(signo, [&] { loop.exit(kFine); });
-    loop.on_signal(SIGHUP, [&] { shell.reload(); });
+    // Who has started us may want to know (sd_notify(3)); without NOTIFY_SOCKET nobody does.
+    loop.on_signal(SIGHUP, [&] {
+        (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+                         static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(Loop::now()).count()));
+        shell.reload();
+        (void)sd_notify(0, "READY=1");
+    });
     // It was stopped: what happened meanwhile may not have fitted into the sockets.
     loop.on_signal(SIGCONT, [&] { shell.doubt(InDoubt::Why::Continued); });
     if (auto error = shell.start()) {
         fprintf(stderr, "devmuxd: %s\n", error->to_string().c_str());
         return kFailed;
     }
-    return loop.run();
+    (void)sd_notify(0, "READY=1");  // its sockets listen, and units are loaded
+    int code = loop.run();
+    (void)sd_notify(0, "STOPPING=1");
+    return code;
 }
 
 int main_of(int argc, char** argv) {

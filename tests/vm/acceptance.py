@@ -13,6 +13,7 @@ pulled.  The groups, a module of groups/ and one or more guests each:
     debian   a whole Debian, with udev: sysvinit and systemd
     udev     who is seen and who is ready, restarts of udevd, attributes that come late
     record   a boot, recorded, and replayed on this machine
+    systemd  a Debian with systemd: its units, and init scripts, as services
     timeouts jobs that take too long: module loads, and others
 
 The first three and the last have no udev.  Init scripts are stubs that log how they were
@@ -40,12 +41,12 @@ import time
 import traceback
 
 import vm
-from groups import debian, kinds, login, record, timeouts, udev, walk
+from groups import debian, kinds, login, record, systemd, timeouts, udev, walk
 from machine import SOURCE
 
 HERE = pathlib.Path(__file__).resolve().parent
 GROUPS = {"login": login.run, "walk": walk.run, "kinds": kinds.run, "debian": debian.run,
-          "udev": udev.run, "record": record.run, "timeouts": timeouts.run}
+          "udev": udev.run, "record": record.run, "timeouts": timeouts.run, "systemd": systemd.run}
 
 
 # ---- checks ----------------------------------------------------------------
