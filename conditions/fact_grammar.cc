@@ -51,6 +51,25 @@ std::string file_system(Cursor& cursor) {
     return token.low;
 }
 
+// Of init(8): 0 to 9, and S, which is in no range.
+std::string runlevel(Cursor& cursor) {
+    Token token = cursor.take();
+    bool digit = token.text.size() == 1 && token.text[0] >= '0' && token.text[0] <= '9';
+    if (!digit && token.low != "s")
+        cursor.fail_at(token, "expected a runlevel, 0 to 9 or S, found " + described(token));
+    return digit ? token.text : "S";
+}
+
+std::string runlevels(Cursor& cursor) {
+    std::string from = runlevel(cursor);
+    if (from == "S" || !cursor.accept("to")) return from;
+    Token token = cursor.peek();
+    std::string to = runlevel(cursor);
+    if (to == "S" || to < from)
+        cursor.fail_at(token, "expected a runlevel from " + from + " to 9, found " + described(token));
+    return from + " to " + to;
+}
+
 // `only_row`: a mismatch is this row's error; otherwise the next row is tried.
 bool read_row(Cursor& cursor, const FactTerm& row, FactKey& key, bool only_row) {
     key = {row.kind, ""};
@@ -72,6 +91,7 @@ bool read_row(Cursor& cursor, const FactTerm& row, FactKey& key, bool only_row) 
             key.name = key.name.empty() ? type : type + " " + key.name;
             continue;
         }
+        if (part == "N") return key.name = runlevels(cursor), true;
         if (part == "PATH" || part == "WORD" || part == "NAME") {
             key.name = argument(cursor, part);
             continue;

@@ -61,11 +61,11 @@ class DeviceFacts {
 };
 
 enum class FactKind : unsigned char {
-    Settled, File, KernelArgument, UnitActive, UnitFailed, UnitDone, Mounted, OnType, RootOnType
+    Settled, File, KernelArgument, UnitActive, UnitFailed, UnitDone, Mounted, OnType, RootOnType, Runlevel
 };
 
 // A fact without a device: `name` is the path, the word (with "=VALUE") or the unit; of OnType the
-// type of file system, a blank and the path, and of RootOnType the type alone.
+// type of file system, a blank and the path, and of RootOnType the type alone; of Runlevel "2" or "2 to 5".
 struct FactKey {
     FactKind kind = FactKind::Settled;
     std::string name;

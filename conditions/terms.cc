@@ -34,6 +34,8 @@ constexpr std::array kFacts{
     FactTerm{FactKind::RootOnType, "root on FSTYPE",
              "the same of the root file system: root on nfs",
              "the boot loader: it cannot change before the next boot"},
+    FactTerm{FactKind::Runlevel, "runlevel N [to N]",
+             "init says that the machine is in that runlevel, or in one of these", "init: telinit N"},
 };
 
 constexpr std::array kStates{
@@ -116,6 +118,9 @@ std::string to_string(const FactKey& key) {
             out += word(mount_type(key));
         } else if (part == "NAME") {
             out += word(key.name);
+        } else if (part == "N") {
+            out += key.name;
+            break;  // with the optional "[to N]"
         } else if (part == "WORD") {
             size_t equals = key.name.find('=');
             out += word(key.name.substr(0, equals));

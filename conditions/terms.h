@@ -15,7 +15,7 @@
 namespace devmux {
 
 // A fact that needs no device. `pattern` is its syntax, word by word: lower-case words stand for
-// themselves, PATH, FSTYPE, WORD and NAME for an argument, "[= VALUE]" for an optional comparison.
+// themselves, PATH, FSTYPE, WORD, NAME and N for an argument, "[= VALUE]" and "[to N]" for what may follow it.
 struct FactTerm {
     FactKind kind;
     std::string_view pattern;

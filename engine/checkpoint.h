@@ -20,12 +20,16 @@ struct Checkpoint {
     bool coldplug = false, doubted = false, settled = false;
     std::map<std::string, Truth> files;
     KnownMounts mounts;
+    std::string runlevel;
+    std::map<std::string, ScriptRunlevels> scripts;
+    bool going_down = false;
     DeviceTableCheckpoint table;
     History::Checkpoint history;
     PlannerCheckpoint planner;
     UdevWait::Checkpoint udev;
     std::vector<LateAttributes::Due> late;
     std::vector<JobLimits::Job> limits;
+    Time down_since = kNever;
     std::set<std::string, std::less<>> last_looks;
     uint64_t unready = 0;  // of the counters the only one that a decision depends on
 };

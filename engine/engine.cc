@@ -40,13 +40,15 @@ Engine::Engine(std::shared_ptr<const Configuration> configuration, std::string k
 }
 
 void Engine::start(const SavedState& saved, Time now, Actions& actions) {
+    if (saved.going_down) limits_.go_down(true, now);
     planner_.use(configuration_, now, actions, &saved);
     watch_jobs(0, now, actions);
 }
 
 Checkpoint Engine::checkpoint() const {
-    return {world_.coldplug, world_.doubted, world_.settled, world_.files, world_.mounts, world_.table.checkpoint(),
-            history_.checkpoint(), planner_.checkpoint(), udev_.checkpoint(), late_.checkpoint(), limits_.checkpoint(),
+    return {world_.coldplug, world_.doubted, world_.settled, world_.files, world_.mounts, world_.runlevel,
+            world_.scripts, world_.going_down, world_.table.checkpoint(), history_.checkpoint(), planner_.checkpoint(),
+            udev_.checkpoint(), late_.checkpoint(), limits_.checkpoint(), limits_.down_since(),
             last_looks_, counters_.unready};
 }
 
@@ -56,12 +58,15 @@ void Engine::restore(const Checkpoint& from) {
     world_.settled = from.settled;
     world_.files = from.files;
     world_.mounts = from.mounts;
+    world_.runlevel = from.runlevel;
+    world_.scripts = from.scripts;
+    world_.going_down = from.going_down;
     world_.table.restore(from.table);
     history_.restore(from.history);
     planner_.restore(configuration_, from.planner);
     udev_.restore(from.udev);
     late_.restore(from.late);
-    limits_.restore(from.limits);
+    limits_.restore(from.limits, from.down_since);
     last_looks_ = from.last_looks;
     counters_.unready = from.unready;
 }

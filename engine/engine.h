@@ -61,7 +61,8 @@ struct NewConfiguration {
 };
 
 using Event = std::variant<DeviceEvent, LookedAt, AttributesRead, Snapshot, CaughtUp, ColdplugComplete, InDoubt,
-                           UdevSeen, ModulesSeen, FileSeen, MountsSeen, JobEnded, JobSeen, JobSignalled, DaemonReady,
+                           UdevSeen, ModulesSeen, FileSeen, MountsSeen, RunlevelSeen, ScriptSeen, ShutdownAsked,
+                           JobEnded, JobSeen, JobSignalled, DaemonReady,
                            ServiceSeen, DeadlineReached, HandRequest, NewConfiguration>;
 
 struct Counters {
@@ -122,6 +123,9 @@ class Engine {
     void take(const ModulesSeen& modules, Time now, Actions& actions);
     void take(const FileSeen& file, Time now, Actions& actions);
     void take(const MountsSeen& seen, Time now, Actions& actions);
+    void take(const RunlevelSeen& seen, Time now, Actions& actions);
+    void take(const ScriptSeen& seen, Time now, Actions& actions);
+    void take(const ShutdownAsked& asked, Time now, Actions& actions);
     void take(const JobEnded& end, Time now, Actions& actions);
     void take(const JobSeen& seen, Time now, Actions& actions);
     void take(const JobSignalled& signalled, Time now, Actions& actions);
@@ -132,6 +136,7 @@ class Engine {
     void take(const NewConfiguration& fresh, Time now, Actions& actions);
 
     void devices_changed(const DeviceEvent* event, bool repeated, Time now, Actions& actions);
+    void go_down(bool down, Time now, Actions& actions);
     void tell_overdue(Time now, Actions& actions);
     void watch_jobs(size_t since, Time now, const Actions& actions);
     bool is_overtaken(const DeviceEvent& event) const;

@@ -103,6 +103,7 @@ std::optional<Error> Shell::start() {
     engine_->start(saved, started_, actions_);
     for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
     if (services_) services_->follow(engine_->planner());
+    watch_runlevel();
     UdevSeen udev = look_at_udev();
     if (udev.presence == UdevPresence::Installed) open_monitor();
     feed(udev);

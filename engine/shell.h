@@ -16,6 +16,7 @@
 #include "engine/intake/mounts.h"
 #include "engine/intake/netlink.h"
 #include "engine/intake/resume.h"
+#include "engine/intake/runlevel.h"
 #include "engine/intake/sysfs.h"
 #include "engine/intake/sysfs_reader.h"
 #include "engine/intake/udev.h"
@@ -66,6 +67,7 @@ class Shell final : public Control, private ChildWatch {
     std::optional<Error> reset(const std::string& unit, bool latch) override;
     ReloadSnapshot reload() override;
     std::optional<Error> set_source(const std::string& name, bool on) override;
+    void shut_down(bool down) override;
     Ticket when_at_rest(const std::string& unit, std::function<void(const UnitSnapshot&)> tell) override;
     Result<Ticket> when_true(const std::string& condition, std::function<void()> tell) override;
     void cancel(Ticket ticket) override;
@@ -91,6 +93,8 @@ class Shell final : public Control, private ChildWatch {
     void on_deadline();
     void print_output(const std::vector<OutputLine>& lines);
     void watch_files();
+    void watch_runlevel();  // shell_boot.cc
+    void read_scripts();
     void watch(int pidfd, JobId job) override;
     void unwatch(int pidfd, JobId job) override;
     // shell_sources.cc: the sockets that events come from
@@ -161,6 +165,7 @@ class Shell final : public Control, private ChildWatch {
     std::optional<ResumeWatch> resume_;
     std::optional<FileWatch> files_;
     std::optional<MountWatch> mounts_;
+    std::optional<RunlevelWatch> runlevel_;
     std::multimap<Time, std::string> looks_;  // devpaths to look at again, and when
     std::shared_ptr<std::atomic<bool>> ask_records_ = std::make_shared<std::atomic<bool>>(false);
     std::array<std::optional<InDoubt::Why>, 3> lost_;  // by Transport: until it is read empty
@@ -184,7 +189,6 @@ class Shell final : public Control, private ChildWatch {
     std::optional<Runner> runner_;
     std::optional<Services> services_;
     std::optional<JobProbe> probe_;
-
     // Status
     std::unique_ptr<Bus> bus_;
     std::optional<GuardDesk> guard_;
@@ -193,7 +197,6 @@ class Shell final : public Control, private ChildWatch {
     Ticket last_ticket_ = 0;
     Time waits_due_ = kNever;
     bool moved_ = false;  // something happened that a wait may wait for
-
     std::deque<Event> pending_;  // what carrying out an action brought
     Actions actions_;            // kept for its capacity
 };

@@ -133,6 +133,8 @@ std::optional<Error> Shell::by_hand(HandRequest request) {
         return plain("the unit " + quoted(request.unit) + " does not run: there is nothing to reload",
                      "devmux start " + request.unit);
     if (refreshes && m.unit->task) return plain("the unit " + quoted(request.unit) + " is a task, which is not reloaded");
+    if (engine_->world().going_down && (starts || restarts))
+        return plain("nothing is started: the machine is going down", "devmux shutdown --cancel takes that back");
     // An each-event unit has nothing to start: to start it is to let it go on.
     if (m.unit->each_event && starts) request.event = UnitEvent::Reset;
     feed(request);
@@ -159,6 +161,7 @@ ReloadSnapshot Shell::reload() {
     configuration_ = fresh;
     disk_.loaded(*configuration_);
     report_configuration();
+    read_scripts();
     feed(NewConfiguration{configuration_});
     if (services_) services_->follow(engine_->planner());
     asked_attributes_.clear();
@@ -207,6 +210,7 @@ void Shell::cancel(Ticket ticket) {
 void Shell::look_at_waits() {
     const Planner& planner = engine_->planner();
     auto at_rest = [&](const RestWait& wait) {
+        if (wait.unit.empty()) return planner.is_down();
         auto index = planner.find(wait.unit);
         if (!index) return true;
         const Managed& m = planner.units()[*index];

@@ -42,6 +42,8 @@ EngineSnapshot Shell::engine() const {
     s.dry_run = config_.dry_run;
     s.coldplug_complete = engine_->world().coldplug;
     s.settled = engine_->world().settled;
+    s.runlevel = engine_->world().runlevel;
+    s.going_down = engine_->world().going_down;
     s.devices = engine_->world().table.size();
     s.uptime = Loop::now() - started_;
     auto received = [&](Transport via) { return c.received[static_cast<size_t>(via)]; };

@@ -54,6 +54,8 @@ void print_engine(const Json& e) {
                                                                       : "")));
     if (e.at("dry_run").get<bool>())
         print_line(painted(Colour::Doubt, "dry run: nothing is started or stopped"));
+    if (e.at("going_down").get<bool>())
+        print_line(painted(Colour::Doubt, "the machine is going down: nothing is started any more"));
     print_counters(e.at("counters"));
     for (const Json& error : e.at("errors"))
         print_line(painted(Colour::Bad, error.get<std::string>()));

@@ -42,7 +42,12 @@ void Simulation::start() {
     Actions actions;
     engine_->start(saved, now_, actions);
     for (const PlanAction& action : actions) carry_out(action);
-    feed(udev_);
+    // The shell reads this before anything else happens, the ends of jobs that nobody watched among that.
+    std::vector<Event> init;
+    for (const auto& [what, event] : init_) init.push_back(event);
+    init.push_back(udev_);
+    pending_.insert(pending_.begin(), init.begin() + 1, init.end());
+    feed(init[0]);
     tell_mounts();
     feed(DeadlineReached{});
 }
@@ -187,6 +192,13 @@ void Simulation::event(std::string_view action, const TracedDevice& device, cons
         reads_.emplace(now_ + reads_take, device.devpath);
         if (reads_take == Duration{}) answer(now_);
     }
+}
+
+void Simulation::of_init(const Event& event) {
+    const auto* script = std::get_if<ScriptSeen>(&event);
+    if (script) init_.insert_or_assign(script->script, event);
+    else if (std::holds_alternative<RunlevelSeen>(event)) init_.insert_or_assign("", event);
+    feed(event);
 }
 
 void Simulation::feed(const Event& event) {

@@ -61,6 +61,7 @@ class Simulation {
     bool unmounted(std::string_view point);
     void listed(MountList::Entry line);  // in /etc/fstab
     void feed(const Event& event);
+    void of_init(const Event& event);  // heard again by an engine that begins
     void advance(Duration by);
     // Ends the unit's running jobs, oldest first or all; false when none runs.
     bool end_job(const std::string& unit, const JobEnded& how);
@@ -120,6 +121,7 @@ class Simulation {
     std::multimap<Time, std::string> looks_;
     std::multimap<Time, std::string> reads_;
     UdevSeen udev_;
+    std::map<std::string, Event> init_;  // of a script the last word, and by "" of the runlevel
     std::map<std::string, TracedDevice> sysfs_;  // what is really there
     std::map<std::string, uint64_t> inodes_;
     std::optional<MountTable> mounts_;

@@ -130,6 +130,7 @@ class Player {
         else if (w == "reset" || w == "reset-latch") return hand(line, UnitEvent::Reset);
         else if (w == "file") return file(line);
         else if (w == "mounted" || w == "unmounted" || w == "fstab") return mount(line);
+        else if (w == "runlevel" || w == "script" || w == "shutdown") return of_init(line);
         else if (w == "job") return job(line);
         else if (w == "service") return service(line);
         else return event(line);
@@ -256,6 +257,13 @@ class Player {
         if (list) simulation_->listed({point, w[1], w[2], bind, network});
         else if (!un) simulation_->mounted({point, w[1], w[2]});
         else if (!simulation_->unmounted(point)) return wrong(line, "nothing is mounted at " + quoted(printable(point)));
+        return std::nullopt;
+    }
+
+    MaybeError of_init(const Line& line) {
+        ReadEvent read;
+        if (auto error = EventReader(cursor_).of_init(line, read)) return error;
+        simulation_->of_init(read.event);
         return std::nullopt;
     }
 

@@ -33,6 +33,10 @@
 //                                    the root, /) nothing is known of mounts
 //   unmounted /usr                 the topmost mount there goes, and what is mounted on it
 //   fstab /usr nfs server:/usr     a line of /etc/fstab that boot mounts; "bind" or "_netdev" may follow
+//   runlevel 2                     what init has noted: 0 to 9, S or unknown (as at the begin)
+//   script NAME 2345 016           the runlevels that start and stop an init script; - is none; behind it
+//                                    "links": init has links of it in these, and acts
+//   shutdown                       devmux shutdown; "shutdown cancelled" takes it back
 //   modules loading                /proc/modules shows a module that loads; or: modules idle
 //   waits UNIT TEXT                what a look at the unit's job finds from now on; or, of one that loads a
 //   waits UNIT loading MODULE TEXT   module, which is not killed

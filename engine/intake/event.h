@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "conditions/facts.h"
+#include "engine/intake/script_runlevels.h"
 
 namespace devmux {
 
@@ -151,6 +152,22 @@ struct MountSeen {
 // asks about. Nothing known of a path: nobody asks any more, or it cannot be read.
 struct MountsSeen {
     std::vector<MountSeen> mounts;
+};
+
+// The runlevel that init has noted.
+struct RunlevelSeen {
+    std::string level;  // one character: 0 to 9, S; empty: not known
+};
+
+// In which runlevels an init script belongs.
+struct ScriptSeen {
+    std::string script;
+    ScriptRunlevels runlevels;
+};
+
+// devmux shutdown, or its --cancel. Runlevels 0 and 6 say the same by themselves.
+struct ShutdownAsked {
+    bool down = true;
 };
 
 }  // namespace devmux

@@ -37,13 +37,13 @@ PathWalk::PathWalk(int inotify, const std::string& root) : inotify_(inotify) {
 
 PathAnswer PathWalk::resolve(std::string path) {
     Truth exists = way_.front().fd ? walk(std::move(path)) : Truth::Unknown;
-    return {exists, std::move(steps_)};
+    return {exists, std::move(steps_), std::move(found_)};
 }
 
 Truth PathWalk::walk(std::string rest) {
     while (true) {
         rest.erase(0, rest.find_first_not_of('/'));
-        if (rest.empty()) return Truth::True;
+        if (rest.empty()) return found_ = way_.back().path, Truth::True;
         std::string name = rest.substr(0, rest.find('/'));
         rest.erase(0, name.size());
         bool last = rest.find_first_not_of('/') == std::string::npos;
@@ -63,7 +63,7 @@ Truth PathWalk::walk(std::string rest) {
             rest.insert(0, *target);
             continue;
         }
-        if (last) return Truth::True;
+        if (last) return found_ = way_.back().path + '/' + name, Truth::True;
         if (!S_ISDIR(status.stx_mode)) return Truth::False;
         if ((status.stx_attributes & STATX_ATTR_AUTOMOUNT) != 0) return Truth::Unknown;
         if (is_autofs(fd.get()) && is_autofs(parent)) return Truth::Unknown;

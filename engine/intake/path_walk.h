@@ -22,6 +22,7 @@ struct PathStep {
 struct PathAnswer {
     Truth exists = Truth::Unknown;
     std::vector<PathStep> steps;
+    std::string path = {};  // of True: the same without links, with the root in front
 };
 
 class PathWalk {
@@ -47,6 +48,7 @@ class PathWalk {
     int links_ = 0;
     std::vector<Place> way_;  // the directories from the root to here
     std::vector<PathStep> steps_;
+    std::string found_;
 };
 
 }  // namespace devmux

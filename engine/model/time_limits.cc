@@ -77,9 +77,10 @@ std::string driver_name(std::string_view name) {
 MaybeError read_time_limits(const Node& node, TimeLimits& out) {
     if (node.kind != Node::Kind::Map)
         return error_at(node, "expected {start: 2m, then: warn, …}, found " + described(node),
-                        "its keys are start, stop, warn, then, drivers");
+                        "its keys are start, stop, shutdown, warn, then, drivers");
     Errors errors = read_fields(node, {{"start", [&](const Node& n) { return read_limit(n, out.start); }},
                                        {"stop", [&](const Node& n) { return read_limit(n, out.stop); }},
+                                       {"shutdown", [&](const Node& n) { return read_limit(n, out.shutdown); }},
                                        {"warn", [&](const Node& n) { return read_limit(n, out.warn); }},
                                        {"then", [&](const Node& n) { return read_then(n, out.then); }},
                                        {"drivers", [&](const Node& n) { return read_drivers(n, out.drivers); }}},
@@ -95,6 +96,7 @@ std::string time_limits_text(const TimeLimits& limits) {
     };
     if (limits.start) put("start", to_string(*limits.start));
     if (limits.stop) put("stop", to_string(*limits.stop));
+    if (limits.shutdown) put("shutdown", to_string(*limits.shutdown));
     if (limits.warn) put("warn", to_string(*limits.warn));
     if (limits.then != Then::Warn) put("then", std::string(to_string(limits.then)));
     std::string drivers;

@@ -16,6 +16,7 @@ struct TimeLimits {
 
     // Nothing: as long as for a unit without the key.
     std::optional<Duration> start, stop;
+    std::optional<Duration> shutdown;  // of either, when the machine goes down, where that is less
     std::optional<Duration> warn;  // nothing: a third
     Then then = Then::Warn;
     // Of a job that is found in the load or the probe of that driver; kNever: it may take for ever. By

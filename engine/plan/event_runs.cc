@@ -93,7 +93,7 @@ void EventRuns::adopt(const SavedRun& saved, const SavedMark& mark, Time now, Ac
 }
 
 void EventRuns::fill(Time now, Actions& actions) {
-    while (!ready_.empty() && jobs_.size() < limits_.running) {
+    while (!hold_ && !ready_.empty() && jobs_.size() < limits_.running) {
         Key key = std::move(ready_.begin()->second);
         ready_.erase(ready_.begin());
         auto it = lanes_.find(key);

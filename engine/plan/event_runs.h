@@ -54,6 +54,8 @@ class EventRuns {
     void let_go(const std::string& unit, Time now, Actions& actions);
     Time next_deadline() const { return held_.empty() ? kNever : held_.begin()->first; }
     void deadline(Time now, Actions& actions);
+    // Whether nothing is begun for now: the machine is going down.
+    void hold(bool on) { hold_ = on; }
 
     // For recordings. Lanes in the order of their keys; of a run, its unit by name.
     struct Checkpoint {
@@ -128,7 +130,7 @@ class EventRuns {
     size_t waiting_ = 0;
     uint64_t displaced_ = 0;  // lanes whose path another device took over
     uint64_t dropped_ = 0;
-    bool full_ = false;
+    bool full_ = false, hold_ = false;
 };
 
 }  // namespace devmux

@@ -17,6 +17,8 @@ struct Gate {
         Leaving,   // it is to stop, and one that stops before it runs
         Slot,      // as many units are starting as may
         Itself,    // its own starts repeat (flapping.h)
+        Runlevel,  // it is an init script, and this is none of its runlevels
+        GoingDown,  // the machine
         Failed,    // one that it requires failed: it will not open
     };
     Kind kind = Kind::Open;

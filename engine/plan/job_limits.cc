@@ -36,6 +36,13 @@ std::string_view signal_name(int signal) { return signal == kKill ? "SIGKILL" : 
 
 Duration JobLimits::limit(const Job& job) const {
     const TimeLimits* limits = limits_of_(job.unit);
+    Duration most = usual_limit(job, limits);
+    if (down_since_ == kNever || most == kNever) return most;
+    Duration shutdown = limits ? limits->shutdown.value_or(times_.shutdown) : times_.shutdown;
+    return std::min(most, shutdown + std::max(down_since_ - job.began, Duration{}));
+}
+
+Duration JobLimits::usual_limit(const Job& job, const TimeLimits* limits) const {
     if (!limits) return times_.limit;
     if (auto it = limits->drivers.find(job.driver); !job.driver.empty() && it != limits->drivers.end())
         return it->second;
@@ -199,6 +206,11 @@ void JobLimits::signalled(const JobSignalled& answer, Time now, Actions& actions
     set_due(job, more ? now + times_.grace : kNever);
 }
 
+void JobLimits::go_down(bool down, Time now) {
+    down_since_ = down ? now : kNever;
+    limits_changed(now);
+}
+
 void JobLimits::limits_changed(Time now) {
     for (auto& [id, job] : jobs_) {
         if (job.asked || job.ended) continue;
@@ -231,7 +243,8 @@ std::vector<JobLimits::Job> JobLimits::checkpoint() const {
     return out;
 }
 
-void JobLimits::restore(const std::vector<Job>& from) {
+void JobLimits::restore(const std::vector<Job>& from, Time down_since) {
+    down_since_ = down_since;
     for (const Job& saved : from) {
         auto [it, fresh] = jobs_.try_emplace(saved.job, saved);
         if (!fresh) continue;

@@ -30,6 +30,7 @@ class JobLimits {
         // From SIGTERM to SIGKILL. start-stop-daemon(8) and init(8) wait 3 to 5 s, systemd 90 s: a script that
         // has to end what it began should manage in this time, and a person still watches.
         Duration grace{std::chrono::seconds(10)};
+        Duration shutdown{std::chrono::seconds(30)};  // of everything, once the machine goes down
         Duration spared{std::chrono::minutes(5)};  // the longest pause between two looks at a module load
     };
     // Of the unit of that name as it is in force: a reload that changes the limits is for jobs that run, too.
@@ -41,6 +42,9 @@ class JobLimits {
     void seen(const JobSeen& seen, Time now, Actions& actions);
     void signalled(const JobSignalled& signalled, Time now, Actions& actions);
     void limits_changed(Time now);
+    // From now on jobs have as long as `shutdown` says, those that run already as well.
+    void go_down(bool down, Time now);
+    Time down_since() const { return down_since_; }  // kNever: it does not
     Time next() const { return due_.empty() ? kNever : due_.begin()->first; }
     void deadline(Time now, Actions& actions);
 
@@ -66,10 +70,11 @@ class JobLimits {
         Duration pause{};     // since then between two looks
     };
     std::vector<Job> checkpoint() const;
-    void restore(const std::vector<Job>& from);
+    void restore(const std::vector<Job>& from, Time down_since);
 
   private:
     Duration limit(const Job& job) const;  // kNever: none
+    Duration usual_limit(const Job& job, const TimeLimits* limits) const;
     Duration warning(const Job& job) const;
     TimeLimits::Then then(const Job& job) const;
     void set_due(Job& job, Time due);
@@ -83,6 +88,7 @@ class JobLimits {
 
     Times times_;
     LimitsOf limits_of_;
+    Time down_since_ = kNever;
     std::map<JobId, Job> jobs_;
     std::set<std::pair<Time, JobId>> due_;
     std::map<std::string, int> overdue_;  // jobs of a unit

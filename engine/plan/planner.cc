@@ -188,6 +188,7 @@ void Planner::drain(Time now, Actions& actions) {
 }
 
 void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
+    if (world_.going_down) return;  // whatever goes now goes with the machine
     look_at_devices(index, now, actions);
     Managed& m = units_[index];
     if (m.orphaned || m.unit->condition_kind == ConditionKind::None) {

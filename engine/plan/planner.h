@@ -15,6 +15,7 @@
 #include "engine/model/configuration.h"
 #include "engine/plan/action.h"
 #include "engine/plan/cause.h"
+#include "engine/plan/device_run.h"
 #include "engine/plan/event_runs.h"
 #include "engine/plan/gate.h"
 #include "engine/plan/managed.h"
@@ -42,6 +43,10 @@ class Planner {
                          Time now, Actions& actions);
     void fact_changed(const FactKey& fact, Time now, Actions& actions) { facts_changed({fact}, now, actions); }
     void facts_changed(const std::vector<FactKey>& facts, Time now, Actions& actions);
+    // planner_boot.cc: what init does
+    void boot_changed(bool another_runlevel, Time now, Actions& actions);
+    void go_down(bool down, Time now, Actions& actions);
+    bool is_down() const;
     // Between a walk and the events that waited meanwhile: a picture of no moment that ever was is not evaluated.
     void hold() { held_ = true; }
     void caught_up(Time now, Actions& actions);
@@ -121,6 +126,11 @@ class Planner {
     void build_graph();
     void line_up();
     void free_slot();
+    // planner_boot.cc: what init does
+    const ScriptRunlevels* runlevels_of(const Managed& m) const;
+    Gate boot_gate(const Managed& m) const;
+    bool is_put_down(const Managed& m) const;
+    std::string put_down_text() const;
     // planner_flapping.cc: starts that repeat
     bool may_start(Managed& m, Time now, Actions& actions);
     std::string others_held_back(const Managed& m) const;

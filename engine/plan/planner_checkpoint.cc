@@ -47,6 +47,7 @@ void Planner::restore(std::shared_ptr<const Configuration> configuration, const 
     for (UnitIndex unit : from.for_slot)
         if (unit < units_.size()) for_slot_.insert(unit);
     runs_.restore(from.runs);
+    runs_.hold(world_.going_down);
     for (const auto& h : from.handled) handled_[{h.devpath, h.unit}] = h.generation;
     for (const auto& w : from.waiting) {
         waiting_runs_[{w.devpath, w.unit}].push_back({w.action, w.block, w.seqnum, w.synthetic, w.for_udev, w.at});

@@ -97,6 +97,7 @@ void Planner::service_seen(const ServiceSeen& seen, Time now, Actions& actions) 
 // who is held down, is not.
 bool Planner::pauses(Managed& m, bool well, Time now, Actions& actions) {
     const Restart& restart = m.unit->restart;
+    if (world_.going_down) return false;
     if (restart.policy == Restart::Policy::Never || (well && restart.policy != Restart::Policy::Always)) return false;
     if (m.state.wanted != Wanted::Up || m.state.hold == Hold::Down || m.orphaned || m.state.again) return false;
     if (m.state.actual == Actual::Active && now - m.since >= kStayed) m.tries = 0;

@@ -56,8 +56,12 @@ void Planner::note_move(UnitIndex unit, const UnitState& before) {
     starting_ += starting && !m.overdue;
     starting_ -= was_starting && !m.overdue;
     if (was_starting && !starting) free_slot();
-    bool waits = (m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting) || m.is_leaving();
     if (m.state.actual != Actual::Active) m.yields = false;
+    if (was_starting && m.state.actual == Actual::Active && is_put_down(m)) {
+        m.yields = true;
+        fall_in(unit);
+    }
+    bool waits = (m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting) || m.is_leaving();
     if (!waits) {
         m.on_its_way = false;
         m.waits_for.clear();
@@ -82,7 +86,7 @@ void Planner::note_move(UnitIndex unit, const UnitState& before) {
     bool asked = m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting &&
                  before.actual != Actual::Stopping && before != m.state && m.retry_at == kNever;
     if (m.retry_at != kNever) m.on_its_way = false;  // who is ordered after it does not wait for a pause
-    if (asked) ask_for_needs(unit, true);
+    if (asked && boot_gate(m).kind == Gate::Kind::Open) ask_for_needs(unit, true);
     if (m.state.actual == Actual::Active && was_starting &&
         std::any_of(node.required.begin(), node.required.end(), [&](const Need& need) { return is_lost(need); })) {
         m.yields = true;
@@ -117,6 +121,7 @@ bool Planner::is_lost(const Need& need) const {
 }
 
 Gate Planner::start_gate(UnitIndex index) const {
+    if (Gate gate = boot_gate(units_[index]); gate.kind != Gate::Kind::Open) return gate;
     if (units_[index].refreshing.job != 0) return {.kind = Gate::Kind::Reload, .name = "reload", .on_its_way = true};
     const UnitNode& node = graph_.of(index);
     for (const Need& need : node.required) {
@@ -205,6 +210,7 @@ void Planner::begin_or_wait(UnitIndex index, Time now, Actions& actions) {
         // Held back for itself: who is ordered after it does not wait for that.
         bool held = m.retry_at != kNever || (m.held_until != kNever && m.held_until > now);
         if (held) return wait_for(index, {.kind = Gate::Kind::Itself}, now, actions);
+        if (Gate gate = boot_gate(m); gate.kind != Gate::Kind::Open) return wait_for(index, gate, now, actions);
         size_t asked = asks_.size();
         ask_for_needs(index, false);
         if (asks_.size() != asked) {  // they are asked first, then it stands in line again
@@ -224,7 +230,7 @@ void Planner::begin_or_wait(UnitIndex index, Time now, Actions& actions) {
     const auto& required = graph_.of(index).required;
     auto lost = std::find_if(required.begin(), required.end(), [&](const Need& need) { return is_lost(need); });
     bool restarts = m.state.again;
-    if (m.state.wanted == Wanted::Up && lost == required.end() && !restarts) {  // that was quick: it is back already
+    if (m.state.wanted == Wanted::Up && lost == required.end() && !restarts && !is_put_down(m)) {  // that was quick: it is back already
         m.yields = m.on_its_way = false;
         m.waits_for.clear();
         return pend_neighbours(index);
@@ -233,6 +239,7 @@ void Planner::begin_or_wait(UnitIndex index, Time now, Actions& actions) {
     if (gate.kind != Gate::Kind::Open) return wait_for(index, gate, now, actions);
     if (m.state.wanted == Wanted::Down) apply(index, UnitEvent::Begin, m.reason, now, actions);
     else if (restarts) apply(index, UnitEvent::Begin, m.up_reason, now, actions);
+    else if (is_put_down(m)) apply(index, UnitEvent::Yield, put_down_text(), now, actions);
     else apply(index, UnitEvent::Yield, lost->name + ", which it requires, is stopping or has stopped", now, actions);
 }
 
@@ -243,7 +250,8 @@ void Planner::wait_for(UnitIndex index, const Gate& gate, Time now, Actions& act
     if (gate.kind == Gate::Kind::Itself) return;
     std::string whom = gate.kind == Gate::Kind::Slot ? "slot" : gate.name;
     if (std::exchange(m.waits_for, whom) == whom) return;
-    actions.push_back(Report{Report::Level::Info, m.unit->name, waiting_text(index, now)});
+    if (gate.kind != Gate::Kind::GoingDown)  // said once for all
+        actions.push_back(Report{Report::Level::Info, m.unit->name, waiting_text(index, now)});
     actions.push_back(UnitChanged{m.unit->name});
 }
 
@@ -301,6 +309,7 @@ void Planner::line_up() {
     for (UnitIndex i = 0; i < units_.size(); ++i) {
         Managed& m = units_[i];
         if (m.owed != Owed::Nothing) owing_.push_back(i);
+        if (m.state.actual == Actual::Active && is_put_down(m)) m.yields = true;
         bool leaves = m.state.actual == Actual::Stopping || m.is_leaving();
         if (graph_.has(i) && leaves) lose(i);
         pend(i);

@@ -183,6 +183,8 @@ std::set<UnitIndex> Planner::creditors_of(const SavedState& saved) const {
 
 void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
     last_job_ = std::max(last_job_, saved.last_job);
+    world_.going_down = saved.going_down;
+    runs_.hold(saved.going_down);
     if (saved.settled) {
         settle_.restore();
         world_.settled = true;

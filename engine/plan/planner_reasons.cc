@@ -24,6 +24,12 @@ std::string Planner::waiting_text(UnitIndex index, Time now) const {
             if (hop > 0) out += m.held_until != kNever ? which + "is held back" : "";
             return out;
         }
+        if (gate.kind == Gate::Kind::GoingDown) return out + which + "is not started: the machine is going down";
+        if (gate.kind == Gate::Kind::Runlevel) {
+            std::string levels = runlevels_of(m)->text(), now_in = world_.runlevel.empty() ? "not known yet" : world_.runlevel;
+            if (levels.empty()) return out + which + "waits for a person: init starts its script in no runlevel";
+            return out + which + "waits for a runlevel of " + levels + " (it is " + now_in + ")";
+        }
         if (gate.kind == Gate::Kind::Slot)
             return out + which + "waits for its turn: " + std::to_string(parallel_) + " units are starting already";
         if (gate.kind == Gate::Kind::Reload) return out + which + "waits for the end of its reload";

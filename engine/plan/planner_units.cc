@@ -60,10 +60,10 @@ void Planner::note_asker(Managed& m, UnitEvent event, bool moves) {
 bool Planner::may_begin(UnitIndex index, UnitEvent event, Time now, Actions& actions) {
     Managed& m = units_[index];
     // One that runs and is to be started again (if-running) has all that it needs.
-    bool reloads = m.refreshing.job != 0;
-    if (m.state.actual == Actual::Active) return !reloads && may_start(m, now, actions);
+    bool shut = m.refreshing.job != 0 || boot_gate(m).kind != Gate::Kind::Open;
+    if (m.state.actual == Actual::Active) return !shut && may_start(m, now, actions);
     bool has_slot = starting_ < parallel_ || m.state.actual == Actual::Starting;  // its own goes on
-    if (event != UnitEvent::Begin && (graph_.has(index) || !has_slot || reloads)) {
+    if (event != UnitEvent::Begin && (graph_.has(index) || !has_slot || shut)) {
         fall_in(index);
         return false;
     }

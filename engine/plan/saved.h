@@ -80,8 +80,13 @@ struct SavedRefresh {
 // "settled" was reached; it holds for the rest of the boot.
 struct SavedSettled {};
 
+// The machine is going down, or does not after all.
+struct SavedGoingDown {
+    bool down = true;
+};
+
 using Record = std::variant<SavedUnit, SavedLatch, SavedRun, SavedMark, SavedEnd, SavedSettled, SavedDaemon,
-                            SavedRefresh>;
+                            SavedRefresh, SavedGoingDown>;
 
 // All of it, as a restarted engine finds it.
 struct SavedState {
@@ -94,6 +99,7 @@ struct SavedState {
     std::map<std::string, SavedRefresh> refreshes;
     JobId last_job = 0;
     bool settled = false;
+    bool going_down = false;
 };
 
 }  // namespace devmux

@@ -17,6 +17,12 @@ bool has_kernel_argument(std::string_view line, std::string_view wanted) {
     return false;
 }
 
+// "2", or "2 to 5".
+Truth is_in(std::string_view runlevels, std::string_view runlevel) {
+    if (runlevel.empty()) return Truth::Unknown;
+    return truth_of(runlevels.front() <= runlevel[0] && runlevel[0] <= runlevels.back());
+}
+
 }  // namespace
 
 bool World::stands(std::string_view devpath, const Generation& generation) const {
@@ -39,6 +45,7 @@ Truth World::fact(const FactKey& key) const {
         case FactKind::Mounted: return is_mounted(mounts, key);
         case FactKind::OnType:
         case FactKind::RootOnType: return is_on_type(mounts, key, kernel_command_line);
+        case FactKind::Runlevel: return is_in(key.name, runlevel);
         case FactKind::File: break;
     }
     auto it = files.find(key.name);
@@ -46,6 +53,7 @@ Truth World::fact(const FactKey& key) const {
 }
 
 std::string World::seen(const FactKey& key) const {
+    if (key.kind == FactKind::Runlevel) return runlevel.empty() ? "" : "it is " + runlevel;
     return is_of_mounts(key.kind) ? seen_of_mounts(mounts, key, kernel_command_line) : "";
 }
 

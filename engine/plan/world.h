@@ -34,6 +34,9 @@ class World final : public Facts {
     std::string kernel_command_line;
     std::map<std::string, Truth> files;
     KnownMounts mounts;
+    std::string runlevel;  // one character; empty: not known
+    std::map<std::string, ScriptRunlevels> scripts;  // init scripts of which something is known
+    bool going_down = false;  // the machine
     // The state of a unit; nothing for a unit that is not there. Of a broken one, or one that
     // was here before in this boot, nobody knows.
     std::function<std::optional<Actual>(const std::string&)> unit_state;

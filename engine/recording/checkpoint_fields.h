@@ -134,6 +134,9 @@ void fields(Checkpoint& c, F&& f) {
     f("coldplug", c.coldplug);
     f("doubted", c.doubted);
     f("settled", c.settled);
+    f("runlevel", c.runlevel);
+    f("going_down", c.going_down);
+    f("down_since", c.down_since, kNever);
     f("unready", c.unready);
     f("forgotten_upto", c.table.forgotten_upto);
     f("walked_upto", c.table.walked_upto);

@@ -5,6 +5,7 @@
 
 #include "conditions/text.h"
 #include "engine/recording/checkpoint_fields.h"
+#include "engine/recording/event_text.h"
 #include "engine/recording/checkpoint_text.h"
 #include "engine/recording/event_mounts.h"
 #include "engine/run/record_text.h"
@@ -50,7 +51,7 @@ bool read_slot(std::string_view text, Memory& memory) {
 }  // namespace
 
 bool CheckpointReader::knows(std::string_view word) {
-    for (std::string_view known : {"checkpoint", "history", "known-file", "known-mount", "known", "grave", "late", "last-look", "orphan",
+    for (std::string_view known : {"checkpoint", "history", "known-file", "known-mount", "known-script", "known", "grave", "late", "last-look", "orphan",
                                    "managed", "running", "queue", "pending", "slot", "lane", "queued", "turn", "last-run",
                                    "handled", "waiting", "ran", "absent"})
         if (word == known) return true;
@@ -262,6 +263,12 @@ std::optional<Error> CheckpointReader::read(const TraceLine& line, const Configu
     if (word == "known-mount") {
         auto seen = mount_of(line.rest());
         if (!seen || !take_in(*seen, out_.mounts)) return cursor_.wrong(line, "expected a path and where it lies, once");
+        return std::nullopt;
+    }
+    if (word == "known-script") {
+        auto seen = script_of(line.rest());
+        if (!seen) return cursor_.wrong(line, "expected \"known-script NAME STARTS STOPS\"");
+        out_.scripts[seen->script] = seen->runlevels;
         return std::nullopt;
     }
     if (word == "known-file" || word == "grave" || word == "late" || word == "last-look") {

@@ -3,6 +3,7 @@
 
 #include "engine/recording/checkpoint_fields.h"
 #include "engine/recording/event_mounts.h"
+#include "engine/recording/event_text.h"
 #include "engine/run/saved_state.h"
 
 namespace devmux {
@@ -98,6 +99,7 @@ void append_checkpoint(const Checkpoint& c, std::string& out) {
     for (const auto& [path, truth] : c.files)
         out += "known-file " + escaped_word(path) + " " + field_text(truth) + "\n";
     for (const auto& [path, seen] : c.mounts) out += "known-mount " + mount_text(seen) + "\n";
+    for (const auto& [script, runlevels] : c.scripts) out += "known-" + script_text({script, runlevels}) + "\n";
     for (const auto& known : c.table.devices) append_known(known, out);
     for (const DeviceTableCheckpoint::Grave& grave : c.table.graves)
         out += "grave " + escaped_word(grave.devpath) + " " + std::to_string(grave.seqnum) + " " +

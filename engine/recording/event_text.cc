@@ -109,6 +109,9 @@ struct Writer {
         for (const MountSeen& mount : seen.mounts) out += "mount " + mount_text(mount) + "\n";
         out += "mounts\n";
     }
+    void operator()(const RunlevelSeen& r) const { out += "runlevel " + (r.level.empty() ? "unknown" : r.level) + "\n"; }
+    void operator()(const ScriptSeen& seen) const { out += script_text(seen) + "\n"; }
+    void operator()(const ShutdownAsked& asked) const { out += asked.down ? "shutdown\n" : "shutdown cancelled\n"; }
     void operator()(const JobEnded& end) const {
         out += "ended " + std::to_string(end.job) + whose + "\n";
         if (end.code) append_detail("exit", std::to_string(*end.code), out);
@@ -271,6 +274,8 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
         return mounts_.push_back(std::move(*mount)), std::nullopt;
     } else if (word == "mounts") {
         out.event = MountsSeen{std::exchange(mounts_, {})};
+    } else if (word == "runlevel" || word == "script" || word == "shutdown") {
+        if (auto error = of_init(line, out)) return error;
     } else if (word == "daemon-ready") {
         auto job = number_of(rest);
         if (!job) return expected("\"daemon-ready JOB\"");

@@ -32,6 +32,9 @@ class EventReader {
     // The line was taken from the cursor. Nothing in `out`: it was a part of the next one.
     std::optional<Error> read(const TraceLine& line, std::optional<ReadEvent>& out);
 
+    // runlevel, script and shutdown, which traces say likewise.
+    std::optional<Error> of_init(const TraceLine& line, ReadEvent& out);
+
   private:
     std::optional<Error> device_event(const TraceLine& line, ReadEvent& out);
     std::optional<Error> found(const TraceLine& line, std::string_view devpath, DeviceDetails& d, FoundDevice& out);
@@ -46,6 +49,10 @@ class EventReader {
 
 // "yes", "no", "unknown"; "idle", "busy", "down", "absent": one spelling for all traces.
 std::optional<Truth> truth_of_answer(std::string_view word);
+std::optional<RunlevelSeen> runlevel_of(std::string_view word);
+// "script gdm3 2345 016 links": where it starts and where it stops; "-" is nowhere.
+std::string script_text(const ScriptSeen& seen);
+std::optional<ScriptSeen> script_of(std::string_view words);
 std::optional<InDoubt::Why> doubt_of(std::string_view word);
 std::optional<UdevSeen> udev_of(std::string_view words);
 // "UNIT running", stopped or failed, and by-hand or unseen behind it.

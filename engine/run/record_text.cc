@@ -76,6 +76,10 @@ struct Writer {
         put(end.job, out);
     }
     void operator()(const SavedSettled&) const { out += "\nsettled"; }
+    void operator()(const SavedGoingDown& end) const {
+        out += "\ngoing-down";
+        put(uint64_t{end.down}, out);
+    }
     void operator()(const SavedDaemon& daemon) const {
         out += "\ndaemon";
         put(daemon.unit, out);
@@ -224,6 +228,10 @@ std::optional<Record> record_of(std::string_view line) {
         return record_if(fields, std::move(end));
     }
     if (kind == "settled") return record_if(fields, SavedSettled{});
+    if (kind == "going-down") {
+        SavedGoingDown end{.down = fields.number(1) == 1};
+        return record_if(fields, end);
+    }
     if (kind == "daemon") {
         SavedDaemon daemon{.unit = fields.name(), .job = fields.number()};
         return record_if(fields, std::move(daemon));

@@ -11,7 +11,6 @@
 #include "engine/model/service_file.h"
 #include "engine/model/unit.h"
 #include "engine/plan/environment.h"
-#include "engine/run/runlevel.h"
 #include "engine/run/script_folder.h"
 #include "engine/run/trust.h"
 #include "engine/run/user.h"
@@ -108,7 +107,7 @@ Started Runner::start(const RunJob& job) {
     auto asking = std::make_unique<RunningJob::Asking>();
     asking->questions = questions_before(job, {.init_dir = config_.root + config_.init_dir,
                                                .policy = config_.root + config_.policy,
-                                               .runlevel = runlevel_in(config_.root + config_.utmp)});
+                                               .runlevel = runlevel_});
     if (asking->questions.empty()) {
         run_program(job, out);
         return out;

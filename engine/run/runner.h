@@ -2,8 +2,6 @@
 // loop watches the pidfds and asks; nothing here waits.
 #pragma once
 
-#include <paths.h>
-
 #include <functional>
 #include <memory>
 #include <optional>
@@ -25,7 +23,6 @@ struct RunnerConfig {
     std::string init_dir = "/etc/init.d";  // below root
     std::string dev = "/dev";              // what DEVNAME is below
     std::string policy = "/usr/sbin/policy-rc.d";  // below root; who is asked about init scripts
-    std::string utmp = _PATH_UTMP;                 // below root; where the runlevel stands
     std::string etc = "/etc";                      // below root; where passwd and group are
     std::string setpriv = "/usr/bin/setpriv";      // who starts programs as another user
     std::string shell = "/bin/sh";                 // who runs one script after the other
@@ -79,6 +76,8 @@ class Runner {
 
     Started start(const RunJob& job);
     Started adopt(const AdoptJob& job);
+    // What policy-rc.d is told; empty: not known.
+    void set_runlevel(std::string level) { runlevel_ = std::move(level); }
 
     // Once its pidfd is readable. Nothing: it runs after all or only now, or there is no such job. A
     // job ends with its main process; what that leaves running is the service.
@@ -107,6 +106,7 @@ class Runner {
     void add(JobId job, RunningJob running);
 
     RunnerConfig config_;
+    std::string runlevel_;
     Spawner& spawner_;
     UnitLog& log_;
     ChildWatch& watch_;

@@ -126,6 +126,8 @@ void StateReader::apply(Record&& record) {
     } else if (auto* end = std::get_if<SavedEnd>(&record)) {
         saw(end->job);
         state.ended[end->job] = true;
+    } else if (auto* end = std::get_if<SavedGoingDown>(&record)) {
+        state.going_down = end->down;
     } else if (auto* daemon = std::get_if<SavedDaemon>(&record)) {
         saw(daemon->job);
         if (daemon->job == 0) state.daemons.erase(daemon->unit);
@@ -185,6 +187,7 @@ std::string text_of(const SavedState& state, std::string_view boot_id) {
     for (const auto& [job, ended] : state.ended)
         if (ended) append_line(SavedEnd{job}, out);
     if (state.settled) append_line(SavedSettled{}, out);
+    if (state.going_down) append_line(SavedGoingDown{}, out);
     return out;
 }
 

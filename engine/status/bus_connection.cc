@@ -56,6 +56,7 @@ const std::array<sd_bus_vtable, 17> kMethods{{
     DEVMUX_METHOD("Reload", "", reload),
     DEVMUX_METHOD("Wait", "s", wait),
     DEVMUX_METHOD("Source", "sb", source),
+    DEVMUX_METHOD("Shutdown", "bb", shut_down),
     SD_BUS_METHOD("Record", "b", "h", call_method<&BusConnection::record>, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 }};
@@ -236,6 +237,22 @@ int BusConnection::source(sd_bus_message* call) {
     if (!a) return r;
     if (auto error = control_.set_source(a->text, a->flag)) return refuse(call, kRefused, *error);
     return status(call);
+}
+
+// Whether it goes down, and whether to answer only when everything has come to rest.
+int BusConnection::shut_down(sd_bus_message* call) {
+    int down = 0, wait = 0;
+    int r = sd_bus_message_read(call, "bb", &down, &wait);
+    if (r < 0) return r;
+    if (wait != 0 && kept_.size() >= kMostWaits)
+        return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_LIMITS_EXCEEDED, kTooMany);
+    control_.shut_down(down != 0);
+    if (wait == 0) return status(call);
+    uint64_t kept = keep(call);
+    ticket_for(kept, control_.when_at_rest("", [this, kept](const UnitSnapshot&) {
+        answer_kept(kept, to_json(control_.engine()));
+    }));
+    return 1;
 }
 
 int BusConnection::record(sd_bus_message* call) {

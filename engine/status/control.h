@@ -33,10 +33,13 @@ class Control {
     virtual ReloadSnapshot reload() = 0;
     // Of events: kernel, udev, hotplug, coldplug.
     virtual std::optional<Error> set_source(const std::string& name, bool on) = 0;
+    // The machine goes down, or does not after all.
+    virtual void shut_down(bool down) = 0;
 
     // Calls back once, maybe at once: when the unit has no job running and none to start; when the
     // condition is definitely true. Cancelled by its number, which is never 0 and never used twice.
     using Ticket = uint64_t;
+    // Without a name: when nothing is under way any more that the end of the machine should wait for.
     virtual Ticket when_at_rest(const std::string& unit, std::function<void(const UnitSnapshot&)> tell) = 0;
     virtual Result<Ticket> when_true(const std::string& condition, std::function<void()> tell) = 0;
     virtual void cancel(Ticket ticket) = 0;

@@ -77,6 +77,8 @@ struct EngineSnapshot {
     bool dry_run = false;
     bool coldplug_complete = false;
     bool settled = false;
+    std::string runlevel;            // of init; empty: not known
+    bool going_down = false;         // the machine
     bool in_doubt = false;           // events were lost, and sysfs is being walked
     std::string udev;                // "running", "down" (installed, but does not run) or "absent"
     uint64_t waiting_for_udev = 0;   // devices that are seen and not ready

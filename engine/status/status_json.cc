@@ -161,6 +161,8 @@ std::string to_json(const EngineSnapshot& e) {
                    {"dry_run", e.dry_run},
                    {"coldplug_complete", e.coldplug_complete},
                    {"settled", e.settled},
+                   {"runlevel", printable(e.runlevel)},
+                   {"going_down", e.going_down},
                    {"in_doubt", e.in_doubt},
                    {"udev", e.udev},
                    {"waiting_for_udev", e.waiting_for_udev},

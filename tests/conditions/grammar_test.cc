@@ -86,6 +86,8 @@ TEST_SUITE("conditions/grammar") {
                  {"/a,b mounted", "\"/a,b\" mounted"},
                  {"'/on' on ext4", "/on on ext4"},
                  {"root is on nfs", "root on nfs"},
+                 {"runlevel 2", "runlevel 2"},
+                 {"Runlevel s or runlevel 2 TO 5 for 5s", "runlevel S or runlevel 2 to 5 for 5s"},
              }) {
             CAPTURE(p.text);
             auto condition = parse_condition(p.text, classes);
@@ -140,6 +142,11 @@ TEST_SUITE("conditions/grammar") {
                  {"unit gdm runs", 0, "unit NAME active", ""},
                  {"kernel nomodeset", 7, "expected \"argument\"", ""},
                  {"kernel argument '=x'", 16, "expected the name of an argument", ""},
+                 {"runlevel", 8, "expected a runlevel, 0 to 9 or S", ""},
+                 {"runlevel two", 9, "expected a runlevel, 0 to 9 or S", ""},
+                 {"runlevel 12", 9, "expected a runlevel", ""},
+                 {"runlevel 3 to 2", 14, "expected a runlevel from 3 to 9", ""},
+                 {"runlevel 3 to S", 14, "expected a runlevel from 3 to 9", ""},
                  {"exactly 100001 disk", 8, "that many", ""},
                  {"/usr", 4, "expected \"mounted\" or \"on\"", "/usr on nfs"},
                  {"/usr mouted", 5, "found \"mouted\"", "did you mean \"mounted\""},

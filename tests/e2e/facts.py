@@ -1,5 +1,6 @@
 """What is no device: files, units of units, the kernel's command line, settled."""
 import os
+import struct
 
 from checks import check, contains, equal, eventually, test
 
@@ -159,3 +160,29 @@ def what_a_program_leaves_behind_is_the_service(p):
     os.kill(pid, 0)
     d.terminate()
     os.kill(pid, 0)
+
+
+def runlevel_record(level):
+    """The RUN_LVL record of utmp(5), as init(8) writes it; None: it has not yet."""
+    kind, number = (1, ord(level) + 256 * ord("N")) if level else (0, 0)
+    return struct.pack("<hxxi", kind, number).ljust(384, b"\0")
+
+
+@test
+def runlevel_follows_utmp(p):
+    """Unknown without a record, then what init writes over it; policy-rc.d is told the same."""
+    (p.root / "run").mkdir(exist_ok=True)
+    (p.root / "var").mkdir(exist_ok=True)
+    (p.root / "var/run").symlink_to("/run")
+    utmp = p.root / "run/utmp"
+    p.unit("u", "while: runlevel 2 to 5\n" + p.command(stop=True))
+    d = p.daemon()
+    equal(d.truth("runlevel 2"), "unknown", "no file")
+    utmp.write_bytes(runlevel_record(None))
+    equal(d.state("u"), "waiting", "no record")
+    for level, active in (("2", True), ("1", False), ("5", True), ("S", False)):
+        with utmp.open("r+b") as file:
+            file.write(runlevel_record(level))
+        d.until_state("u", "active" if active else "waiting")
+        equal(d.json("status")["runlevel"], level, "the status")
+    contains(d.ask("explain", "u").stdout, "it is S", "explain")

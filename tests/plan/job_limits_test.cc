@@ -86,6 +86,48 @@ TEST_SUITE("plan/job_limits") {
         CHECK(b.jobs.checkpoint().empty());
     }
 
+    TEST_CASE("the machine goes down: jobs that run have half a minute from then on, and those that begin") {
+        Bench b;
+        b.limits = TimeLimits{.then = TimeLimits::Then::Kill};
+        b.start();
+        b.now += 60s;  // its warning is late by then: it comes with the next look at the clock
+        b.jobs.go_down(true, b.now);
+        b.until(70s);
+        b.start(2, Verb::Stop);
+        b.until(150s);
+        CHECK(b.said == "30:look 80:look 90:look 90:SIGTERM 90:overdue 100:SIGKILL 100:look 100:SIGTERM 110:look 110:SIGKILL 120:look");
+        CHECK(b.jobs.down_since() == b.began + 60s);
+    }
+
+    TEST_CASE("a shutdown of its own, one that is longer than it is allowed anyway, and none after all") {
+        Bench b;
+        b.limits = TimeLimits{.stop = 6s, .shutdown = 3s};
+        b.jobs.go_down(true, b.now);
+        b.start(1, Verb::Stop);
+        b.until(100s);
+        CHECK(b.said == "1:look 3:look 3:overdue");
+        Bench longer;
+        longer.limits = TimeLimits{.stop = 6s, .shutdown = 60s};
+        longer.jobs.go_down(true, longer.now);
+        longer.start(1, Verb::Stop);
+        longer.until(100s);
+        CHECK(longer.said == "2:look 6:look 6:overdue");
+        Bench back;
+        back.jobs.go_down(true, back.now);
+        back.start();
+        back.until(5s);
+        back.jobs.go_down(false, back.now);
+        back.until(1000s);
+        CHECK(back.said == "100:look 300:look 300:overdue");
+        Bench never;
+        never.limits = TimeLimits{.drivers = {{"slow_one", kNever}}};
+        never.seen.driver = "slow_one";
+        never.jobs.go_down(true, never.now);
+        never.start();
+        never.until(24h);
+        CHECK_FALSE(never.overdue);
+    }
+
     TEST_CASE("the clock stands still in suspend: a machine asleep makes nothing overdue") {
         // CLOCK_MONOTONIC does not count suspend (clock_gettime(2)): eight hours asleep are no time to the core.
         Bench b;

@@ -61,6 +61,8 @@ std::vector<Event> all_events(std::string& message) {
                            ModulesSeen{}, FileSeen{"/a b" + kHostile, Truth::Unknown}, FileSeen{"", Truth::True},
                            MountsSeen{{{"/a b" + kHostile, {"/" + kHostile, kHostile, kHostile}, {"/", "", kHostile}}, {"/b", {}, {}}, {"/c", {}, {"/c", "nfs", ""}},
                                        {"/d", {"/", "", ""}, {}}}}, MountsSeen{},
+                           RunlevelSeen{"2"}, RunlevelSeen{}, ScriptSeen{"a b" + kHostile, {"S2", "", true}}, ScriptSeen{},
+                           ShutdownAsked{}, ShutdownAsked{false},
                            JobEnded{.job = 5, .code = 3}, JobEnded{.job = 6, .signal = 9}, JobEnded{.job = 7, .error = kHostile},
                            JobEnded{.job = 8}, JobEnded{.job = 9, .code = 0, .found_running = true}, DaemonReady{10}, ServiceSeen{kHostile, ServiceSeen::State::Failed, ServiceSeen::How::ByHand, kHostile}, ServiceSeen{"u", ServiceSeen::State::Running, ServiceSeen::How::Unseen, ""}, ServiceSeen{"u", ServiceSeen::State::Stopped, ServiceSeen::How::Alone, ""}, JobSeen{9, kHostile, true, kHostile}, JobSeen{10, "x", false, ""},
                            JobSignalled{11, 15, kHostile, ""}, JobSignalled{12, 9, "", kHostile}, DeadlineReached{}, HandRequest{"u", UnitEvent::HandStart, false},

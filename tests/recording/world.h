@@ -68,7 +68,7 @@ class RandomWorld {
     }
 
     void step() {
-        switch (pick(24)) {
+        switch (pick(25)) {
             case 0: case 1: case 2: case 3: case 4: plug(); break;
             case 5: case 6: change(); break;
             case 7: udev_says(); break;
@@ -85,6 +85,7 @@ class RandomWorld {
             case 17: feed(ModulesSeen{pick(4) == 0}); break;
             case 18: late(); break;
             case 19: answer_looks(); break;
+            case 21: of_init(); break;
             default: end_job(); break;
         }
         now_ += std::chrono::microseconds(pick(4) ? pick(2000) : pick(4'000'000));
@@ -97,6 +98,15 @@ class RandomWorld {
         uint64_t inode = 0, number = 0;
         std::string path;
     };
+
+    // Seldom the end, from which it comes back.
+    void of_init() {
+        static const char* const kLevels[] = {"", "S", "1", "2", "2", "2", "5", "6"};
+        static const char* const kWhere[] = {"", "S", "2345", "016"};
+        if (pick(3) == 0) feed(ShutdownAsked{pick(6) == 0});
+        else if (pick(2) == 0) feed(RunlevelSeen{kLevels[pick(8)]});
+        else feed(ScriptSeen{pick(4) ? "x" : "another one", {kWhere[pick(4)], kWhere[pick(4)], pick(2) == 0}});
+    }
 
     std::shared_ptr<const Configuration> configuration() {
         static const std::vector<std::string> kClasses{
@@ -111,7 +121,7 @@ class RandomWorld {
             {"mounts", "{while: '(/srv on nfs or \"/a b\\x01/c\" mounted) and not root on tmpfs', command: {start: [/a], stop: [/b]}}"},
             {"chain", "{when: unit both active or settled, stop-when: 'first mouse', command: {start: [/a], stop: [/b]}}"},
             {"each", "{each-event: thing, actions: [add, change, remove, bind], command: {start: [/a]}, "
-                     "timeout: {start: 2s, then: kill, drivers: {slow_one: 5s}}}"},
+                     "timeout: {start: 2s, shutdown: 1s, then: kill, drivers: {slow_one: 5s}}}"},
             {"seen", "{each-event: 'disk[attr.size = \"5\"]', synthetic: true, environment: {A: 'x'}, command: {start: [/a]}}"},
             {"named", "{each-event: 'thing[ID_SERIAL = \"a b\"]', actions: [add, change, remove, bind], command: {start: [/a]}}"},
             {"stays", "{while: mouse, daemon: [/d, -f], ready: notify, restart: {policy: always, delay: 700ms, limit: 3}}"},

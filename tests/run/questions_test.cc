@@ -2,11 +2,7 @@
 #include "engine/run/questions.h"
 
 #include <doctest/doctest.h>
-#include <utmpx.h>
 
-#include <array>
-
-#include "engine/run/runlevel.h"
 #include "tests/run/shop.h"
 
 using namespace devmux;
@@ -19,17 +15,10 @@ constexpr const char* kScript = "#!/bin/sh\ncase \"$1\" in\n  start) ;;\n  statu
 struct Asked : Shop {
     std::string policy, path;
     explicit Asked(char runlevel = '2') {
-        for (const char* folder : {"usr", "usr/sbin", "var", "var/run"}) mkdir((dir / folder).c_str(), 0755);
+        for (const char* folder : {"usr", "usr/sbin"}) mkdir((dir / folder).c_str(), 0755);
         policy = dir.write("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 0\n", 0755);
         path = dir.write("init.d/gdm3", kScript, 0755);
-        if (runlevel) write_runlevel(runlevel);
-    }
-    void write_runlevel(char level) const {
-        std::array<utmpx, 2> records{};
-        records[0].ut_type = BOOT_TIME;
-        records[1].ut_type = RUN_LVL;
-        records[1].ut_pid = level + 256 * 'N';
-        dir.write("var/run/utmp", std::string(reinterpret_cast<const char*>(records.data()), sizeof records));
+        if (runlevel) runner.set_runlevel(std::string(1, runlevel));
     }
     // Answers what job 1 asks now; what reap() says then.
     std::optional<JobEnded> answer(int code) {
@@ -219,18 +208,5 @@ TEST_SUITE("run/questions") {
         CHECK(questions[0].argv == std::vector<std::string>{where.policy, "reloads", "force-reload", "2"});
         CHECK(answer_to(questions[0], {.code = 101}).text == "policy-rc.d forbids force-reload of reloads (runlevel 2)");
         CHECK(action_of(job, where.init_dir) == "force-reload");
-    }
-
-    TEST_CASE("the runlevel, from utmp; unknown without a record") {
-        Asked shop(0);
-        CHECK(runlevel_in(shop.dir / "nowhere").empty());
-        shop.dir.write("var/run/utmp", "cut off");
-        CHECK(runlevel_in(shop.dir / "var/run/utmp").empty());
-        for (char level : {'1', '5', 'S'}) {
-            shop.write_runlevel(level);
-            CHECK(runlevel_in(shop.dir / "var/run/utmp") == std::string(1, level));
-        }
-        shop.write_runlevel('\0');
-        CHECK(runlevel_in(shop.dir / "var/run/utmp").empty());
     }
 }

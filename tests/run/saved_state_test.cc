@@ -64,7 +64,7 @@ std::vector<Record> records() {
         SavedDaemon{.unit = "gone", .job = 4},
         SavedDaemon{.unit = "gone", .job = 0},
         SavedRefresh{.unit = "spaced out\t", .job = 0, .due = true, .known = true, .devices = ~uint64_t{0}},
-        SavedSettled{}};
+        SavedSettled{}, SavedGoingDown{}, SavedGoingDown{false}};
 }
 
 }  // namespace

@@ -68,9 +68,10 @@ class FakeControl : public Control {
     std::optional<Error> set_source(const std::string& name, bool on) override {
         return by_hand("source " + name + (on ? " on" : " off"));
     }
+    void shut_down(bool down) override { (void)by_hand(down ? "shutdown" : "shutdown cancelled"); }
     Ticket when_at_rest(const std::string& name,
                         std::function<void(const UnitSnapshot&)> tell) override {
-        return ticket([this, name, tell = std::move(tell)] { tell(unit_values.at(name)); });
+        return ticket([this, name, tell = std::move(tell)] { tell(name.empty() ? UnitSnapshot{} : unit_values.at(name)); });
     }
     Result<Ticket> when_true(const std::string&, std::function<void()> tell) override {
         if (refusal) return *refusal;
