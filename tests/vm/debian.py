@@ -71,6 +71,17 @@ class Flavour:
         self.masked = [f"/etc/systemd/system/{unit}" for unit in masked.split()]
 
 
+INITTAB = """id:2:initdefault:
+si::sysinit:/etc/init.d/rcS
+l0:0:wait:/etc/init.d/rc 0
+l1:1:wait:/etc/init.d/rc 1
+l2:2:wait:/etc/init.d/rc 2
+l3:3:wait:/etc/init.d/rc 3
+l4:4:wait:/etc/init.d/rc 4
+l5:5:wait:/etc/init.d/rc 5
+l6:6:wait:/etc/init.d/rc 6
+ok:2345:respawn:/bin/sh -c 'echo BOOT-COMPLETE >/dev/console; exec sleep infinity'
+"""
 FLAVOURS = {
     # Of the boot, hostname.sh, udev and bootmisc.sh are left.
     "sysvinit": Flavour(
@@ -81,18 +92,11 @@ FLAVOURS = {
         {
             "/etc/init.d/.legacy-bootordering": "",        # one script after the other, by the numbers of their links
             "/etc/rcS.d/S01zz-hold-boot": "#!/bin/sh\nexec /usr/local/sbin/hold-boot\n",
-            "/etc/inittab": """id:2:initdefault:
-si::sysinit:/etc/init.d/rcS
-l0:0:wait:/etc/init.d/rc 0
-l1:1:wait:/etc/init.d/rc 1
-l2:2:wait:/etc/init.d/rc 2
-l3:3:wait:/etc/init.d/rc 3
-l4:4:wait:/etc/init.d/rc 4
-l5:5:wait:/etc/init.d/rc 5
-l6:6:wait:/etc/init.d/rc 6
-ok:2345:respawn:/bin/sh -c 'echo BOOT-COMPLETE >/dev/console; exec sleep infinity'
-""",
+            "/etc/inittab": INITTAB,
         }),
+    # The boot as Debian makes it, in insserv's order, and a package whose script waits for hardware.
+    "sysvinit-boot": Flavour("sysvinit-core sysv-rc insserv udev kmod iproute2 procps libsystemd0 alsa-utils", "",
+                             {"/etc/inittab": INITTAB}),
     "systemd": Flavour(
         "systemd-sysv udev kmod iproute2 procps dbus libsystemd0",
         "etc/systemd/system/timers.target.wants",
@@ -149,6 +153,7 @@ cp -a /lib/modules/. /mnt/usr/lib/modules/
 [ ! -d /libraries ] || ( cd /libraries && find . -type f | while read -r file; do
     [ -e "/mnt/$file" ] || [ -L "/mnt/$file" ] || {{ mkdir -p "/mnt/${{file%/*}}" && cp -a "$file" "/mnt/$file"; }}
 done )
+[ ! -x /mnt/usr/local/sbin/before-init ] || chroot /mnt /usr/local/sbin/before-init
 ! grep -qw devmux.held /mnt/proc/cmdline || mkfifo /mnt/run/boot-held
 exec switch_root /mnt /bin/sh -c '
     TERM=dumb NO_COLOR=1 setsid sh -c "while :; do sh </dev/ttyS1 >/dev/ttyS1 2>&1; done" </dev/null >/dev/null 2>&1 &
