@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "conditions/facts.h"
+#include "conditions/hardware.h"
 
 namespace devmux {
 
@@ -23,6 +24,11 @@ class ClassNames {
     virtual std::vector<std::string> all_names() const = 0;       // for "did you mean"
     // Why a device of the class may be missing, and what brings it; for `explain`.
     virtual const std::string& supplied_by(ClassId id) const = 0;
+    // What on a bus could become one, if a driver took it; of all classes that it includes, too.
+    virtual const std::vector<Hardware>& hardware(ClassId) const {
+        static const std::vector<Hardware> none;
+        return none;
+    }
 };
 
 }  // namespace devmux

@@ -1,6 +1,8 @@
 // See explain.h. Every leaf has one line; the counting is the evaluation's own (leaf.h).
 #include "conditions/explain.h"
 
+#include <algorithm>
+
 #include "conditions/leaf.h"
 #include "conditions/terms.h"
 #include "conditions/text.h"
@@ -99,6 +101,12 @@ class Explaining {
         e.truth = evaluate(c, facts_, now_, copy).truth;
         if (c.kind == Kind::Device) {
             e.seen = seen_devices(c, facts_, now_, memory_);
+            const DeviceTerm& term = c.device;
+            bool asks = term.quantifier == Quantifier::Any || term.quantifier == Quantifier::First;
+            e.presence = asks && term.predicate.kind == Predicate::Kind::Always && term.state == DeviceState::Present;
+            if (e.truth != Truth::True && (asks || term.quantifier == Quantifier::AtLeast))
+                e.hardware = without_driver(term.class_id, facts_, classes_);
+            if (!e.hardware.empty()) e.seen += "; " + to_string(e.hardware, true);
             if (e.truth == Truth::Unknown) e.supplier = awaited(c.device, facts_);
             if (e.supplier.empty()) e.supplier = classes_.supplied_by(c.device.class_id);
         } else if (c.kind == Kind::Fact) {
@@ -161,5 +169,20 @@ Explanation explain(const Condition& condition, const Facts& facts, const ClassN
 }
 
 std::vector<const Explanation*> missing(const Explanation& e) { return to_change(e, true); }
+
+std::string never_text(const Explanation& explanation) {
+    std::string devices, others, hardware;
+    std::vector<Undriven> named;
+    for (const Explanation* leaf : missing(explanation)) {
+        // Under a "not" it is what is there that is in the way.
+        if (leaf->presence && leaf->truth != Truth::True) devices += (devices.empty() ? "no " : ", no ") + leaf->text;
+        else others += (others.empty() ? "" : ", ") + std::string(leaf->truth == Truth::True ? "" : "not: ") + leaf->text;
+        for (const Undriven& device : leaf->hardware)
+            if (std::find(named.begin(), named.end(), device) == named.end()) named.push_back(device);
+    }
+    if (!devices.empty()) devices += " after coldplug";
+    std::string out = devices + (devices.empty() || others.empty() ? "" : "; ") + others;
+    return named.empty() ? out : out + "; " + to_string(named, false);
+}
 
 }  // namespace devmux

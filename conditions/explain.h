@@ -19,6 +19,8 @@ struct Explanation {
     std::string text;      // the sentence of this part
     std::string seen;      // of a leaf: what was seen, and since when
     std::string supplier;  // of a leaf: who could make it true
+    std::vector<Undriven> hardware;  // of a leaf that asks for a device, and has none: what could become one
+    bool presence = false;  // of a leaf: it asks for a device of a class
     std::vector<Explanation> parts;
 };
 
@@ -29,5 +31,9 @@ Explanation explain(const Condition& condition, const Facts& facts, const ClassN
 // The smallest set of leaves that would have to change for the whole to be true, in reading order;
 // empty when it is true.
 std::vector<const Explanation*> missing(const Explanation& explanation);
+
+// Of a condition that never held, in one line: "no framebuffer after coldplug; PCI display device 1234:1111 has
+// no driver bound".
+std::string never_text(const Explanation& explanation);
 
 }  // namespace devmux

@@ -88,6 +88,8 @@ class Facts {
     // `name`, those of that name alone: they are looked up, however many others there are.
     using Visitor = std::function<bool(const DeviceFacts&, bool unsure)>;
     virtual void each_device(ClassId id, std::string_view name, const Visitor& visit) const = 0;
+    // Devices that have no driver of their own: most of them need none.
+    virtual void each_without_driver(const Visitor&) const {}
     // From then on a device that is not listed is absent; before, it is unknown.
     virtual bool coldplug_complete() const = 0;
     // After a loss everything is looked at again; until then nothing is absent, either.

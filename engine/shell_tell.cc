@@ -13,6 +13,7 @@ std::string asked_by_text(Asker asker) {
         case Asker::Condition: return "its condition";
         case Asker::Hand: return "a person";
         case Asker::Unit: return "another unit";
+        case Asker::Never: return "its if-never";
     }
     return "";
 }
@@ -122,6 +123,10 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     if (m.orphaned)
         s.remark = std::string(configuration_->masked.contains(unit.name) ? "it is masked" : "its file is gone") +
                    ": its service runs on until devmux stop";
+    if (m.is_skipped() && !m.orphaned) {
+        s.state = "skipped";
+        s.remark = engine_->planner().never_text(m, now);
+    }
     if (m.state.actual == Actual::Waiting && m.state.wanted == Wanted::Down && m.verdict == Truth::True &&
         m.now == Truth::True && m.state.hold == Hold::None)
         s.remark = m.stop_verdict == Truth::True

@@ -125,7 +125,7 @@ void print_unit(const Json& u) {
     if (kind == "when" || kind == "while")
         print_field("condition", u.at("verdict").get<std::string>(),
                     colour_of_truth(u.at("verdict").get<std::string>()));
-    if (state == "waiting" && u.contains("missing"))
+    if ((state == "waiting" || state == "skipped") && u.contains("missing"))
         print_field("waits for", waits_for(u.at("missing")));
     print_field("reason", u.at("reason").get<std::string>());
     print_field("last end", u.at("last_end").get<std::string>());

@@ -160,6 +160,7 @@ void print_missing(const Json& missing) {
         // What was seen instead stands in the tree already, device by device.
         size_t semicolon = std::min(seen.find(';'), seen.size());
         if (!seen.empty()) text += " – " + seen.substr(0, semicolon);
+        if (std::string hardware = leaf.at("hardware"); !hardware.empty()) text += "; " + hardware;
         if (!supplier.empty() && leaf.at("truth") != "true") text += "; it takes " + supplier;
         print_line(label + text);
         label = std::string(label.size(), ' ');

@@ -113,6 +113,16 @@ Errors ClassSet::finish() {
                 for (ClassId above : std::vector<ClassId>(included_in_[list[i]]))
                     grew |= add_once(list, above);
     }
+    hardware_.assign(classes_.size(), {});
+    auto take = [&](ClassId id, const std::vector<Hardware>& from) {
+        for (const Hardware& h : from) {
+            auto same = [&](const Hardware& other) { return other.name == h.name; };
+            if (std::none_of(hardware_[id].begin(), hardware_[id].end(), same)) hardware_[id].push_back(h);
+        }
+    };
+    for (ClassId id = 0; id < classes_.size(); ++id) take(id, classes_[id].hardware);
+    for (ClassId id = 0; id < classes_.size(); ++id)
+        for (ClassId above : included_in_[id]) take(above, classes_[id].hardware);
     return errors;
 }
 

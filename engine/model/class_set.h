@@ -23,6 +23,7 @@ struct DeviceClass {
     std::string supplied_by;
     std::vector<std::string> subsystems;  // empty: any
     Predicate match;
+    std::vector<Hardware> hardware;       // what on a bus could become one
     std::vector<std::string> includes;    // classes whose devices are all of this class, too
     std::string file;
 };
@@ -43,6 +44,7 @@ class ClassSet final : public ClassNames {
     const std::string& class_name(ClassId id) const override { return classes_[id].name; }
     std::vector<std::string> all_names() const override;
     const std::string& supplied_by(ClassId id) const override { return classes_[id].supplied_by; }
+    const std::vector<Hardware>& hardware(ClassId id) const override { return hardware_[id]; }
 
   private:
     std::optional<std::string> name_trouble(const std::string& name) const;
@@ -53,6 +55,7 @@ class ClassSet final : public ClassNames {
     std::unordered_map<std::string, std::vector<ClassId>> by_subsystem_;
     std::vector<ClassId> any_subsystem_;
     std::vector<std::vector<ClassId>> included_in_;  // class -> classes that include it, transitively
+    std::vector<std::vector<Hardware>> hardware_;    // of the class, and of those that it includes
 };
 
 // "network interface" -> "network interfaces", "battery" -> "batteries"

@@ -18,6 +18,9 @@ namespace devmux {
 
 enum class ConditionKind : unsigned char { None, When, While };
 
+// Settled, and the condition has never been true in this boot: start all the same, or say so and rest.
+enum class IfNever : unsigned char { Start, Skip };
+
 // each-event: run once for each event of a matching device.
 struct EachEvent {
     DeviceTerm devices;
@@ -43,6 +46,7 @@ struct Unit {
     bool task = false;
     std::shared_ptr<const TimeLimits> limits;  // of its jobs; null: as usual
     IfRunning if_running = IfRunning::Skip;
+    std::optional<IfNever> if_never;      // nothing: it rests, and nothing is said
     Restart restart;
     std::string user;                      // who runs it; empty: the daemon's
     std::vector<std::string> environment;  // "NAME=value"

@@ -50,6 +50,15 @@ MaybeError read_actions(const Node& node, std::set<Action>& out) {
     return std::nullopt;
 }
 
+MaybeError read_if_never(const Node& node, std::optional<IfNever>& out) {
+    if (node.kind == Node::Kind::Scalar && node.text == "start") out = IfNever::Start;
+    else if (node.kind == Node::Kind::Scalar && node.text == "skip") out = IfNever::Skip;
+    else
+        return error_at(node, "expected start or skip, found " + described(node),
+                        "what is done when the condition never was true, and the machine has settled");
+    return std::nullopt;
+}
+
 class Reader {
   public:
     Reader(const Node& document, const std::string& name, const ClassNames& classes)
@@ -82,6 +91,7 @@ class Reader {
             {"task", [&](const Node& n) { return read_bool(n, u.task); }},
             {"timeout", [&](const Node& n) { return read_limits(n); }},
             {"if-running", [&](const Node& n) { return read_if_running(n, u.if_running); }},
+            {"if-never", [&](const Node& n) { return read_if_never(n, u.if_never); }},
             {"user", [&](const Node& n) { return read_user(n, u.user); }},
             {"restart", [&](const Node& n) { return read_restart(n, u.restart); }},
             {"environment", [&](const Node& n) { return read_environment(n, u.environment); }}};
@@ -148,6 +158,8 @@ class Reader {
             errors.push_back(error_at(*at("timeout").find("stop"), "an each-event unit has nothing to stop"));
         if (has("stop-when") && has("each-event"))
             errors.push_back(error_at(at("stop-when"), "an each-event unit has nothing to stop"));
+        if (has("if-never") && !has("when") && !has("while"))
+            errors.push_back(error_at(at("if-never"), "\"if-never\" needs \"when\" or \"while\""));
         if (has("and-when") && !has("when") && !has("while"))
             errors.push_back(error_at(at("and-when"), "\"and-when\" needs \"when\" or \"while\""));
     }
@@ -224,8 +236,9 @@ bool same_text(const Unit& a, const Unit& b) {
     return a.file == b.file && a.description == b.description && a.documentation == b.documentation &&
            a.condition_kind == b.condition_kind && a.condition_text == b.condition_text &&
            a.stop_when_text == b.stop_when_text && a.linger == b.linger && events(a) == events(b) &&
-           actions(a) == actions(b) && served(a) == served(b) && a.service == b.service && a.links == b.links && a.task == b.task &&
-           a.if_running == b.if_running && a.restart == b.restart && a.user == b.user &&
+           actions(a) == actions(b) && served(a) == served(b) && a.service == b.service && a.links == b.links &&
+           a.task == b.task && a.if_running == b.if_running && a.if_never == b.if_never && a.restart == b.restart &&
+           a.user == b.user &&
            a.environment == b.environment && limits(a) == limits(b);
 }
 

@@ -19,6 +19,8 @@ struct Managed {
     bool orphaned = false;  // its file is gone, its service is not
 
     UnitState state;
+    bool was_true = false;    // its condition, in this boot
+    bool never = false;       // if-never was acted upon, in this boot
     JobId job = 0;            // of the transition under way
     JobId daemon = 0;         // the process that is the service, once it was ready
     Asker asker = Asker::Nobody;
@@ -59,6 +61,14 @@ struct Managed {
 
     // Wanted, and not begun: its start is held back, or is to be asked for again.
     bool is_held_back() const { return state.wanted == Wanted::Up && state.actual == Actual::Waiting; }
+    // A person or another unit asked, or nobody came: what its condition says now is not the matter.
+    bool asked_by_others() const {
+        return asker == Asker::Hand || asker == Asker::Unit || asker == Asker::Never;
+    }
+    // if-never: skip. It rests, and still starts when its condition becomes true.
+    bool is_skipped() const {
+        return never && !was_true && unit->if_never == IfNever::Skip && state == UnitState{};
+    }
     // It is one of those that are starting, of whom there are so many at most. Nobody waits for who is overdue.
     bool takes_place() const { return state.actual == Actual::Starting && !overdue; }
     // It runs, and should not, or not on: it is to be restarted.

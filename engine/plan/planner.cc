@@ -109,6 +109,9 @@ void Planner::report_settled(Time now, Actions& actions) {
     world_.settled = true;
     actions.push_back(Record{SavedSettled{}});
     fact_changed({FactKind::Settled, ""}, now, actions);
+    for (UnitIndex i = 0; i < units_.size(); ++i)
+        if (units_[i].unit->if_never) mark(i);
+    drain(now, actions);
 }
 
 Time Planner::next_deadline() const {
@@ -206,6 +209,7 @@ void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
     if (m.now == Truth::Unknown && v.truth != Truth::Unknown)
         for (UnitIndex owes : std::exchange(unpaid_, {})) owing_.push_back(owes);
     m.now = v.truth;
+    m.was_true |= v.truth == Truth::True;
     m.witness = v.witness;
     Time ask_again = v.deadline;
 
@@ -236,6 +240,7 @@ void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
     } else if (lost) {
         apply(index, UnitEvent::Loss, "no longer: " + m.unit->condition_text, now, actions);
     }
+    if (m.unit->if_never) consider_never(index, now, actions);
     if (m.saved() != before) {
         // apply() has saved it, unless nothing but a verdict moved.
         if (m.state == UnitState{before.wanted, before.actual, before.hold, before.again} &&

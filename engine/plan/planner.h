@@ -15,7 +15,6 @@
 #include "engine/model/configuration.h"
 #include "engine/plan/action.h"
 #include "engine/plan/cause.h"
-#include "engine/plan/device_run.h"
 #include "engine/plan/event_runs.h"
 #include "engine/plan/gate.h"
 #include "engine/plan/managed.h"
@@ -83,6 +82,8 @@ class Planner {
     std::string waiting_text(UnitIndex unit, Time now) const;
     // It has a job, or will have one as soon as others that move have come to rest.
     bool is_moving(const Managed& m) const;
+    // Why if-never was acted upon.
+    std::string never_text(const Managed& m, Time now) const;
     const WatchIndex& conditions_index() const { return watchers_; }
 
     // For recordings (planner_checkpoint.cc). restore() is for a planner that has no units.
@@ -153,6 +154,8 @@ class Planner {
     void refresh_by_hand(UnitIndex unit, Time now, Actions& actions);
     void restore_refresh(UnitIndex unit, const SavedState& state, Actions& actions);
     static void carry_refresh(Managed& m, const Unit* before);
+    // planner_never.cc: conditions that never were true
+    void consider_never(UnitIndex unit, Time now, Actions& actions);
     // planner_events.cc: each-event units
     using RunKey = std::pair<std::string, std::string>;  // devpath, unit
     void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated, Time now,

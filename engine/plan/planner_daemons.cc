@@ -120,7 +120,7 @@ void Planner::retry_if_due(UnitIndex index, Truth truth, Time now, Actions& acti
     Managed& m = units_[index];
     if (m.retry_at > now) return;
     const Service::Kind kind = m.unit->service.kind;
-    bool stays = kind == Service::Kind::Daemon || kind == Service::Kind::Systemd || m.asker == Asker::Hand || m.asker == Asker::Unit;
+    bool stays = kind == Service::Kind::Daemon || kind == Service::Kind::Systemd || m.asked_by_others();
     if (!stays && truth == Truth::Unknown) return;
     m.retry_at = kNever;
     if (stays || truth == Truth::True) return apply(index, UnitEvent::Retry, m.reason, now, actions);

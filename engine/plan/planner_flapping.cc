@@ -89,8 +89,8 @@ void Planner::let_go(UnitIndex index, Time now, Actions& actions) {
 // What is known of a unit that was held back is whether its condition stands. Unknown: it waits on.
 void Planner::reconsider_held_back(UnitIndex index, Truth truth, Time now, Actions& actions) {
     Managed& m = units_[index];
-    // What a person or another unit asked for is no matter of the condition.
-    if (m.asker == Asker::Hand || m.asker == Asker::Unit) {
+    // What others asked for is no matter of the condition.
+    if (m.asked_by_others()) {
         if (m.held_until <= now) pend(index);
         return;
     }

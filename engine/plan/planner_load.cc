@@ -116,6 +116,10 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         bool is_back = !old_names.contains(name);
         take_in(std::move(m));
         // It was here before, in this boot: what it did then it has done.
+        if (auto it = absent_.never.find(name); is_back && it != absent_.never.end()) {
+            units_.back().was_true = it->second.was_true;
+            units_.back().never = it->second.acted;
+        }
         if (auto it = absent_.units.find(name); is_back && it != absent_.units.end()) {
             SavedUnit was = std::move(it->second);
             absent_.units.erase(it);
@@ -128,6 +132,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         if (configuration_->units.contains(name) || !m.unit) continue;
         if (!runs(m)) {
             absent_.units[name] = m.saved();
+            absent_.never[name] = {name, m.was_true, m.never};
             for (SavedLatch& latch : latches_of(*m.unit, m.unit->condition, m.memory))
                 absent_.latches.push_back(std::move(latch));
             continue;
@@ -198,6 +203,11 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
         handled_[{run.devpath, run.unit}] = run.generation;
         if (ran && !ended) runs_.adopt(run, mark->second, now, actions);
     }
+    for (const auto& [name, never] : saved.never)
+        if (auto index = find(name)) {
+            units_[*index].was_true = never.was_true;
+            units_[*index].never = never.acted;
+        }
     std::set<UnitIndex> owed = creditors_of(saved);
     for (const auto& [name, unit] : saved.units) {
         if (auto index = find(name)) {
@@ -216,6 +226,7 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
     absent_.ended = saved.ended;
     absent_.daemons = saved.daemons;
     absent_.refreshes = saved.refreshes;
+    absent_.never = saved.never;
     line_up();
 }
 
@@ -231,11 +242,12 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     m.owed = saved.owed;
     m.up_reason = saved.asker == Asker::Hand   ? "by hand"
                   : saved.asker == Asker::Unit ? "asked for by another unit"
+                  : saved.asker == Asker::Never ? "its condition had not been true when the machine had settled"
                                                : m.unit->condition_text;
     m.since = now;
     if (saved.actual == Actual::Failed) m.last_end = "its last job failed, under a former engine";
     // It was held back, or waited: what the condition asked for, it asks for again.
-    if (m.is_held_back() && m.asker != Asker::Hand && m.asker != Asker::Unit) {
+    if (m.is_held_back() && !m.asked_by_others()) {
         m.state = next(m.state, UnitEvent::Loss, m.kind()).state;
         m.verdict = Truth::False;
     }
@@ -262,6 +274,8 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
                        (saved.asker == Asker::Nobody && (saved.hold == Hold::Up || saved.verdict != Truth::True));
         if (saved.wanted == Wanted::Up && saved.asker == Asker::Unit)
             apply(index, UnitEvent::Asked, m.up_reason, now, actions);
+        else if (saved.wanted == Wanted::Up && saved.asker == Asker::Never)
+            apply(index, UnitEvent::Never, m.up_reason, now, actions);
         else if (by_hand && saved.wanted == Wanted::Up)
             apply(index, UnitEvent::HandStart, "by hand, when the engine went", now, actions);
         else if (saved.wanted == Wanted::Up) m.verdict = Truth::False;

@@ -51,6 +51,9 @@ void Planner::note_asker(Managed& m, UnitEvent event, bool moves) {
         case UnitEvent::Asked:
             if (moves) m.asker = Asker::Unit;
             break;
+        case UnitEvent::Never:
+            if (moves) m.asker = Asker::Never;
+            break;
         default: break;
     }
 }
@@ -247,6 +250,7 @@ void Planner::by_hand(UnitIndex index, UnitEvent event, Time now, Actions& actio
         actions.push_back(Report{Report::Level::Info, m.unit->name,
                                  m.unit->task ? "runs once more as soon as this run has ended (by hand)"
                                               : "is restarted as soon as it has started (by hand)"});
+    if (event == UnitEvent::Reset && m.unit->if_never) mark(index);  // a stop by hand was in its way
     if (event == UnitEvent::Reset && m.unit->condition_kind == ConditionKind::While && !m.orphaned) {
         // A `while` is about now: given back to its condition, it follows it at once.
         if (m.verdict == Truth::True && m.now == Truth::True && m.stop_verdict != Truth::True &&

@@ -77,6 +77,14 @@ struct SavedRefresh {
     uint64_t devices = 0;
 };
 
+// What if-never must know of a unit: that its condition was true in this boot (a record of the unit that says so
+// says this as well), and that if-never was acted upon.
+struct SavedNever {
+    std::string unit;
+    bool was_true = false, acted = false;
+    bool operator==(const SavedNever&) const = default;
+};
+
 // "settled" was reached; it holds for the rest of the boot.
 struct SavedSettled {};
 
@@ -86,7 +94,7 @@ struct SavedGoingDown {
 };
 
 using Record = std::variant<SavedUnit, SavedLatch, SavedRun, SavedMark, SavedEnd, SavedSettled, SavedDaemon,
-                            SavedRefresh, SavedGoingDown>;
+                            SavedGoingDown, SavedRefresh, SavedNever>;
 
 // All of it, as a restarted engine finds it.
 struct SavedState {
@@ -97,6 +105,7 @@ struct SavedState {
     std::map<JobId, bool> ended;
     std::map<std::string, JobId> daemons;  // by unit
     std::map<std::string, SavedRefresh> refreshes;
+    std::map<std::string, SavedNever> never;
     JobId last_job = 0;
     bool settled = false;
     bool going_down = false;

@@ -67,7 +67,7 @@ constexpr std::array<std::string_view, 2> kWanted{"down", "up"};
 constexpr std::array<std::string_view, 6> kActual{"waiting", "starting", "active",
                                                   "done",    "stopping", "failed"};
 constexpr std::array<std::string_view, 3> kHold{"none", "down", "up"};
-constexpr std::array<std::string_view, 4> kAsker{"nobody", "condition", "hand", "unit"};
+constexpr std::array<std::string_view, 5> kAsker{"nobody", "condition", "hand", "unit", "never"};
 constexpr std::array<std::string_view, 3> kOwed{"nothing", "then", "on-failure"};
 
 }  // namespace
@@ -116,6 +116,11 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
         case UnitEvent::Asked:
             // A person's word stands above another unit's.
             return s.hold == Hold::Down ? Transition{s, Step::None} : wanted_up(s, false);
+        case UnitEvent::Never:
+            // Whoever has asked already has decided.
+            if (s.hold == Hold::Down || s.wanted == Wanted::Up || s.actual != Actual::Waiting) return {s, Step::None};
+            if (kind.holds) s.hold = Hold::Up;
+            return wanted_up(s, false);
         case UnitEvent::Begin: return reconciled(s);
         case UnitEvent::Yield:
             if (s.actual != Actual::Active) return {s, Step::None};

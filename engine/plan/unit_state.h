@@ -35,8 +35,8 @@ namespace devmux {
 
 enum class Wanted : unsigned char { Down, Up };
 enum class Actual : unsigned char { Waiting, Starting, Active, Done, Stopping, Failed };
-// By hand: `stop` holds it down until start or reset; `start` holds it up against a false condition
-// until that has been true once, or until stop or reset.
+// By hand: `stop` holds it down until start or reset; `start`, and if-never, hold it up against a false
+// condition until that has been true once, or until stop or reset.
 enum class Hold : unsigned char { None, Down, Up };
 
 struct UnitState {
@@ -72,6 +72,7 @@ enum class UnitEvent : unsigned char {
     StartedElsewhere,  // the service runs, and not by a job of ours: systemctl, or another unit of systemd
     StoppedElsewhere,  // the same of a stop
     Refresh,      // what it serves is another set of devices, and it cannot be reloaded: stop and start
+    Never,        // settled, and the condition has never been true: if-never: start
 };
 
 // Whether it only comes when the unit's turn has come.
@@ -106,6 +107,7 @@ enum class Asker : unsigned char {
     Condition,
     Hand,
     Unit,  // another one, by a link
+    Never,  // its if-never
 };
 
 // What a unit still owes to others since its start ended: it is in the same record as that end.

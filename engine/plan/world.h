@@ -21,6 +21,11 @@ class World final : public Facts {
     void each_device(ClassId id, std::string_view name, const Visitor& visit) const override {
         table.each_of(id, name, visit);
     }
+    void each_without_driver(const Visitor& visit) const override {
+        table.each([&](const Device& device) {
+            if (device.driver().empty()) visit(device, false);
+        });
+    }
     bool coldplug_complete() const override { return coldplug && !doubted; }
     bool in_doubt() const override { return doubted; }
     bool stands(std::string_view devpath, const Generation& generation) const override;

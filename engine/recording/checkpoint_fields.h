@@ -37,6 +37,8 @@ void fields(Managed& m, F&& f) {
     f("actual", m.state.actual);
     f("hold", m.state.hold);
     f("again", m.state.again);
+    f("was_true", m.was_true);
+    f("never", m.never);
     f("job", m.job);
     f("asker", m.asker);
     f("owed", m.owed);

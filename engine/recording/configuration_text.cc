@@ -78,6 +78,10 @@ std::string class_file_text(const DeviceClass& c) {
     lines.text("supplied-by", c.supplied_by);
     lines.list("subsystem", c.subsystems);
     lines.list("includes", c.includes);
+    std::string hardware;
+    for (const Hardware& h : c.hardware)
+        hardware += (hardware.empty() ? "" : ", ") + yaml(h.name) + ": " + yaml(to_string(h.match));
+    if (!hardware.empty()) lines.put("hardware", "{" + hardware + "}");
     bool any = c.match.kind == Predicate::Kind::Always;
     // A class of everything: a predicate that always holds has no text, this one holds as well.
     if (!any) lines.text("match", to_string(c.match));
@@ -116,6 +120,7 @@ std::string unit_file_text(const Unit& unit) {
     if (unit.restart != Restart{})
         lines.put("restart", "{policy: " + std::string(to_string(unit.restart.policy)) + ", delay: " +
                                  to_string(unit.restart.delay) + ", limit: " + std::to_string(unit.restart.limit) + "}");
+    if (unit.if_never) lines.put("if-never", *unit.if_never == IfNever::Start ? "start" : "skip");
     if (unit.if_running != IfRunning::Skip) lines.put("if-running", std::string(to_string(unit.if_running)));
     std::string environment;
     for (const std::string& variable : unit.environment) {

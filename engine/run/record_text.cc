@@ -93,6 +93,12 @@ struct Writer {
         put(uint64_t{refresh.known}, out);
         put(refresh.devices, out);
     }
+    void operator()(const SavedNever& never) const {
+        out += "\nnever";
+        put(never.unit, out);
+        put(uint64_t{never.was_true}, out);
+        put(uint64_t{never.acted}, out);
+    }
 };
 
 // ---- Reading ------------------------------------------------------------------------------------
@@ -243,6 +249,11 @@ std::optional<Record> record_of(std::string_view line) {
                              .known = fields.number(1) == 1,
                              .devices = fields.number()};
         return record_if(fields, std::move(refresh));
+    }
+    if (kind == "never") {
+        SavedNever never{
+            .unit = fields.name(), .was_true = fields.number(1) == 1, .acted = fields.number(1) == 1};
+        return record_if(fields, std::move(never));
     }
     return std::nullopt;
 }

@@ -102,6 +102,11 @@ void StateReader::apply(Record&& record) {
     if (auto* unit = std::get_if<SavedUnit>(&record)) {
         saw(unit->job);
         std::string name = unit->unit;
+        if (unit->verdict == Truth::True) {
+            SavedNever& never = state.never[name];
+            never.unit = name;
+            never.was_true = true;
+        }
         state.units.insert_or_assign(std::move(name), std::move(*unit));
     } else if (auto* latch = std::get_if<SavedLatch>(&record)) {
         Key key{latch->unit, latch->leaf};
@@ -136,6 +141,9 @@ void StateReader::apply(Record&& record) {
         saw(refresh->job);
         std::string name = refresh->unit;
         state.refreshes.insert_or_assign(std::move(name), std::move(*refresh));
+    } else if (auto* never = std::get_if<SavedNever>(&record)) {
+        std::string name = never->unit;
+        state.never.insert_or_assign(std::move(name), std::move(*never));
     } else {
         state.settled = true;
     }
@@ -179,6 +187,11 @@ std::string text_of(const SavedState& state, std::string_view boot_id) {
     std::string out = header_of(boot_id);
     append_last_job(state.last_job, out);
     for (const auto& [name, unit] : state.units) append_line(unit, out);
+    for (const auto& [name, never] : state.never) {
+        auto unit = state.units.find(name);
+        bool said = !never.acted && unit != state.units.end() && unit->second.verdict == Truth::True;
+        if (!said) append_line(never, out);
+    }
     for (const SavedLatch& latch : state.latches) append_line(latch, out);
     for (const SavedRun& run : state.runs) append_line(run, out);
     for (const auto& [name, job] : state.daemons) append_line(SavedDaemon{name, job}, out);

@@ -68,7 +68,8 @@ Json missing_list(const Explanation& e) {
         out.push_back({{"text", printable(leaf->text)},
                        {"truth", to_string(leaf->truth)},
                        {"seen", printable(leaf->seen)},
-                       {"supplier", printable(leaf->supplier)}});
+                       {"supplier", printable(leaf->supplier)},
+                       {"hardware", to_string(leaf->hardware, true)}});
     return out;
 }
 

@@ -7,7 +7,11 @@
 #include <set>
 #include <sstream>
 
+#include "conditions/hardware.h"
+#include "engine/model/class_file.h"
 #include "engine/model/configuration.h"
+#include "engine/plan/world.h"
+#include "engine/recording/configuration_text.h"
 #include "tests/support/recorded.h"
 
 using namespace devmux;
@@ -43,6 +47,80 @@ std::string classes_in(const DeviceTable& table) {
 }  // namespace
 
 TEST_SUITE("model/classes") {
+    TEST_CASE("hardware that no driver has taken is named, with its class and its numbers") {
+        Configuration c = shipped();
+        struct Row {
+            const char *recording, *class_name, *text;
+        };
+        for (const Row& row : {
+                 Row{"framebuffer", "framebuffer", "PCI display device 1234:1111 (0000:00:01.0) has no driver bound"},
+                 {"framebuffer", "display", "PCI display device 1234:1111 (0000:00:01.0) has no driver bound"},
+                 {"framebuffer", "network interface", ""},
+                 {"network-e1000e", "network interface", "PCI network device 8086:10d3 (0000:01:00.0) has no driver bound"},
+                 {"network-usb", "network interface", "USB network device 0525:a4a2 (1-1:1.0) has no driver bound"},
+                 {"sound-hda", "sound card", "PCI sound device 8086:2668 (0000:00:01.0) has no driver bound"},
+                 {"sound-usb", "sound card", "USB sound device 46f4:0002 (1-1:1.0) has no driver bound"},
+                 {"mouse", "mouse", "USB mouse 0627:0001 (1-1:1.0) has no driver bound"},
+                 {"mouse", "pointer", "USB mouse 0627:0001 (1-1:1.0) has no driver bound"},
+                 {"mouse", "keyboard", ""},
+                 {"keyboard", "keyboard", "USB keyboard 0627:0001 (1-1:1.0) has no driver bound"},
+                 {"camera", "camera", "USB camera 1d6b:0104 (1-1:1.0) has no driver bound"},
+                 {"usb-device", "disk", ""},
+                 {"pci-device", "device", ""}}) {
+            CAPTURE(row.recording);
+            CAPTURE(row.class_name);
+            World with(c.classes), without(c.classes);
+            std::vector<DeviceChange> changes;
+            uint64_t seqnum = 1'000'000;
+            for (RecordedDevice& d : read_recording(kRecordings / (std::string(row.recording) + ".txt"))) {
+                feed(with.table, d, *c.needs, seqnum, changes);
+                d.driver.clear();
+                std::string block;
+                for (size_t at = 0, end = 0; at < d.block.size(); at = end + 1) {
+                    end = d.block.find('\0', at);
+                    std::string variable = d.block.substr(at, end - at);
+                    if (!variable.starts_with("DRIVER=")) block += variable + '\0';
+                }
+                d.block = block;
+                feed(without.table, d, *c.needs, seqnum, changes);
+            }
+            ClassId id = *c.classes->find(row.class_name);
+            CHECK(to_string(without_driver(id, without, *c.classes), true) == row.text);
+            CHECK(to_string(without_driver(id, with, *c.classes), true) == "");
+        }
+    }
+
+    TEST_CASE("what a device says of itself is escaped where it is told") {
+        std::vector<Undriven> devices(5, {"USB mouse \x1b[2J", "1-1\n"});
+        std::string text = to_string(devices, true);
+        CHECK(text.find('\n') == text.npos);
+        CHECK(text.find('\x1b') == text.npos);
+        CHECK(text.ends_with("; nor have 2 more"));
+    }
+
+    TEST_CASE("hardware in a class file") {
+        auto read = [](const std::string& hardware) {
+            return read_class("class: thing\nsubsystem: x\nhardware: " + hardware + "\n", "t.yaml");
+        };
+        auto good = read("{PCI thing: 'subsystem = \"pci\"', USB thing: INTERFACE ~ \"3/*\"}");
+        REQUIRE(good);
+        CHECK(good->hardware.size() == 2);
+        // A recording has it again.
+        auto again = read_class(class_file_text(*good), "t.yaml");
+        REQUIRE(again);
+        CHECK(again->hardware.at(1).name == "USB thing");
+        CHECK(to_string(again->hardware.at(1).match) == to_string(good->hardware.at(1).match));
+        for (auto [hardware, what] : std::initializer_list<std::pair<const char*, const char*>>{
+                 {"pci", "expected a map of names and predicates, found"},
+                 {"{PCI thing: 'attr.x = \"1\"'}", "\"hardware\" cannot ask for attributes"},
+                 {"{PCI thing: 'subsystem ='}", "t.yaml:3:"},
+                 {"{PCI thing: ''}", "expected"}}) {
+            auto bad = read(hardware);
+            REQUIRE_FALSE(bad);
+            CHECK_MESSAGE(bad.error().to_string().find(what) != std::string::npos, bad.error().to_string());
+        }
+    }
+
     TEST_CASE("recorded events of real devices, from kernel facts alone") {
         Configuration c = shipped();
         std::set<std::string> seen_classes;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -12,6 +13,7 @@
 #include "engine/model/configuration.h"
 #include "engine/model/service_file.h"
 #include "engine/model/unit_cycles.h"
+#include "engine/model/unit_file.h"
 
 using namespace devmux;
 namespace fs = std::filesystem;
@@ -108,6 +110,9 @@ TEST_SUITE("model/loading") {
             {"a driver twice", "when: disk\ninit-script: x\ntimeout: {drivers: {a-b: never, a_b: 5m}}\n", ":3:33: timeout: drivers: \"a_b\" stands here twice", ""},
             {"a stop that never comes", "each-event: disk\ninit-script: x\ntimeout: {stop: 5m}\n", ":3:17: an each-event unit has nothing to stop", ""},
             {"if-running with a wrong word", "when: disk\ninit-script: x\nif-running: maybe\n", ":3:13: if-running: expected skip, run or error, found \"maybe\"", ""},
+            {"if-never with a wrong word", "when: disk\ninit-script: x\nif-never: maybe\n", ":3:11: if-never: expected start or skip, found \"maybe\"", ""},
+            {"if-never without a condition", "init-script: x\nif-never: start\n", ":2:11: \"if-never\" needs \"when\" or \"while\"", ""},
+            {"if-never of an each-event unit", "each-event: disk\ninit-script: x\nif-never: start\n", ":3:11: \"if-never\" needs \"when\" or \"while\"", ""},
             {"if-running of a task", "when: disk\ninit-script: x\ntask: true\nif-running: run\n", ":4:13: a task leaves nothing running", ""},
             {"if-running of an each-event unit", "each-event: disk\ninit-script: x\nif-running: error\n", ":3:13: an each-event unit leaves nothing running", ""},
             {"status of a task", "when: disk\ncommand: {start: [/bin/x], status: [/bin/y]}\n", ":2:36: a task leaves nothing running: it is not asked", "stop"},
@@ -383,8 +388,22 @@ TEST_SUITE("model/loading") {
         for (const auto& [unit, errors] : c.broken) FAIL_CHECK(unit << ": " << errors[0].to_string());
         for (const auto& [unit, loaded] : c.units)
             for (const Error& warning : loaded->warnings) FAIL_CHECK(warning.to_string());
-        for (const char* key : {"init-script", "command", "daemon", "scripts", "systemd", "restart", "if-running", "ready", "user", "reload", "refresh"})
+        for (const char* key : {"init-script", "command", "daemon", "scripts", "systemd", "restart", "if-running", "if-never",
+                                "ready", "user", "reload", "refresh"})
             CHECK_MESSAGE(keys.contains(key), key);
+        // Every kind of unit, from the moment on at which it can be read.
+        size_t kinds = 0;
+        for (const char* key : {"init-script", "systemd", "command", "daemon", "scripts", "each-event", "for-each"}) {
+            auto document = read_document(std::string(key) + ": x\n", "t");
+            REQUIRE(document);
+            UnitReading reading = read_unit(*document, "u", *c.classes);
+            bool known = std::none_of(reading.errors.begin(), reading.errors.end(), [&](const Error& error) {
+                return error.what.find("unknown key") != std::string::npos;
+            });
+            kinds += known;
+            CHECK_MESSAGE(keys.contains(key) >= known, key);
+        }
+        CHECK(kinds >= 6);
     }
 
     TEST_CASE("names that systemd takes, and those that it does not") {

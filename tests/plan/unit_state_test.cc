@@ -22,7 +22,7 @@ constexpr std::array kEvents{UnitEvent::Edge,     UnitEvent::Loss,  UnitEvent::S
                              UnitEvent::FoundRunning, UnitEvent::Died, UnitEvent::Finished, UnitEvent::Pause,
                              UnitEvent::Retry, UnitEvent::StartedElsewhere, UnitEvent::StoppedElsewhere};
 // Those that the first table has no column for.
-constexpr std::array kMoreEvents{UnitEvent::HandRestart, UnitEvent::Refresh};
+constexpr std::array kMoreEvents{UnitEvent::HandRestart, UnitEvent::Refresh, UnitEvent::Never};
 
 std::string text(const UnitState& s) {
     return std::string(to_string(s.wanted)) + "," + std::string(to_string(s.actual)) +
@@ -180,6 +180,22 @@ TEST_SUITE("plan/unit_state") {
               "up,stopping,again STOP");
     }
 
+    TEST_CASE("if-never: a start, where nobody has asked for anything yet") {
+        for (const Row& row : kService) {
+            CAPTURE(row.state);
+            UnitState s = parse(row.state);
+            bool rests = s == UnitState{};
+            CHECK(text(next(s, UnitEvent::Never, {})) == (rests ? "up,starting START" : text(s)));
+            CHECK(text(next(s, UnitEvent::Never, {.holds = true})) == (rests ? "up,starting,hold-up START" : text(s)));
+            s.hold = Hold::Down;
+            CHECK(next(s, UnitEvent::Never, {}).state == s);
+        }
+        // A `while` is held up until its condition has been true once; then it follows.
+        UnitState up{Wanted::Up, Actual::Active, Hold::Up, false};
+        CHECK(next(up, UnitEvent::Loss, {.holds = true}).state == up);
+        CHECK(text(next(up, UnitEvent::Edge, {.holds = true})) == "up,active");
+    }
+
     TEST_CASE("if-running: run starts again what is active; nobody else does") {
         UnitKind again{.starts_again = true}, while_again{.holds = true, .starts_again = true};
         UnitState active{Wanted::Up, Actual::Active, Hold::None, false};
@@ -269,7 +285,7 @@ TEST_SUITE("plan/unit_state") {
         CHECK_FALSE(wanted_of("sideways"));
         CHECK_FALSE(actual_of(""));
         CHECK_FALSE(hold_of("x"));
-        for (Asker a : {Asker::Nobody, Asker::Condition, Asker::Hand, Asker::Unit}) CHECK(asker_of(to_string(a)) == a);
+        for (Asker a : {Asker::Nobody, Asker::Condition, Asker::Hand, Asker::Unit, Asker::Never}) CHECK(asker_of(to_string(a)) == a);
         for (Owed o : {Owed::Nothing, Owed::Then, Owed::OnFailure}) CHECK(owed_of(to_string(o)) == o);
         CHECK_FALSE(asker_of("me"));
         CHECK_FALSE(owed_of(""));

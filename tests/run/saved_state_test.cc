@@ -64,6 +64,8 @@ std::vector<Record> records() {
         SavedDaemon{.unit = "gone", .job = 4},
         SavedDaemon{.unit = "gone", .job = 0},
         SavedRefresh{.unit = "spaced out\t", .job = 0, .due = true, .known = true, .devices = ~uint64_t{0}},
+        SavedNever{.unit = "odd\n", .was_true = true, .acted = false},
+        SavedNever{.unit = "gdm", .was_true = false, .acted = true},
         SavedSettled{}, SavedGoingDown{}, SavedGoingDown{false}};
 }
 
@@ -115,6 +117,20 @@ TEST_SUITE("run/saved_state") {
         CHECK(state.last_job == 4);
         CHECK(state.settled);
         CHECK_FALSE(load(kHeader).state.settled);
+    }
+
+    TEST_CASE("that a condition was true is remembered, though it is no longer") {
+        SavedUnit unit{.unit = "u", .verdict = Truth::True};
+        std::string text = kHeader + line_of(unit);
+        unit.verdict = Truth::False;
+        SavedState state = load(text + line_of(unit)).state;
+        CHECK(state.never.at("u") == SavedNever{"u", true, false});
+        CHECK(load(text_of(state, kBoot)).state.never == state.never);
+        CHECK(load(kHeader + line_of(unit)).state.never.empty());
+        // Where the unit says so itself, nothing else does.
+        CHECK(text_of(load(text).state, kBoot).find("never") == std::string::npos);
+        state.never["u"].acted = true;
+        CHECK(load(text_of(state, kBoot)).state.never == state.never);
     }
 
     TEST_CASE("runs: one per unit and device; replaced, and forgotten") {

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 namespace {
 
 Explanation leaf(std::string text, Truth truth) {
-    return {Explanation::Kind::Leaf, truth, std::move(text), "none", "a cable", {}};
+    return {Explanation::Kind::Leaf, truth, std::move(text), "none", "a cable", {}, false, {}};
 }
 
 std::string keys(const Json& object) {
@@ -69,10 +69,10 @@ TEST_CASE("a unit has all its keys, in the order of the snapshot") {
 TEST_CASE("explanations are nested, and what is missing is named beside them") {
     UnitSnapshot u{.name = "gdm"};
     u.explanation =
-        Explanation{Explanation::Kind::All, Truth::False, "mouse and not tablet", "", "", {}};
+        Explanation{Explanation::Kind::All, Truth::False, "mouse and not tablet", "", "", {}, false, {}};
     u.explanation->parts.push_back(leaf("mouse", Truth::False));
     u.explanation->parts.push_back(
-        {Explanation::Kind::Not, Truth::False, "not tablet", "", "", {}});
+        {Explanation::Kind::Not, Truth::False, "not tablet", "", "", {}, false, {}});
     u.explanation->parts[1].parts.push_back(leaf("tablet", Truth::True));
     u.stop_explanation = leaf("settled", Truth::Unknown);
     Json j = Json::parse(to_json(u));
@@ -81,8 +81,8 @@ TEST_CASE("explanations are nested, and what is missing is named beside them") {
     CHECK(j["explanation"]["parts"][1]["kind"] == "not");
     CHECK(j["explanation"]["parts"][1]["parts"][0]["truth"] == "true");
     CHECK(j["missing"].dump() ==
-          R"([{"text":"mouse","truth":"false","seen":"none","supplier":"a cable"},)"
-          R"({"text":"tablet","truth":"true","seen":"none","supplier":"a cable"}])");
+          R"([{"text":"mouse","truth":"false","seen":"none","supplier":"a cable","hardware":""},)"
+          R"({"text":"tablet","truth":"true","seen":"none","supplier":"a cable","hardware":""}])");
     CHECK(j["stop_explanation"]["truth"] == "unknown");
 }
 
@@ -133,11 +133,13 @@ TEST_CASE("bytes that are no text come out as text, wherever they stand") {
                    .warnings = {evil}};
     u.explanation = leaf(evil, Truth::False);
     u.explanation->seen = u.explanation->supplier = evil;
+    u.explanation->hardware = {{evil, evil}};
     Json unit = Json::parse(to_json(u));
     for (const char* key : {"text", "seen", "supplier"}) {
         CHECK(unit["explanation"][key] == tame);
         CHECK(unit["missing"][0][key] == tame);
     }
+    CHECK(unit["missing"][0]["hardware"].get<std::string>().find('\x1b') == std::string::npos);
     CHECK(unit["reason"] == tame);
     CHECK(unit["errors"][0].get<std::string>().find('\x1b') == std::string::npos);
 
