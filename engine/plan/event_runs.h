@@ -18,15 +18,6 @@
 
 namespace devmux {
 
-// An event of a device, for an each-event unit that cannot be run yet, or is about to.
-struct DeviceRun {
-    std::string action, block;
-    uint64_t seqnum = 0;  // 0: found by a walk
-    bool synthetic = false;
-    bool for_udev = false;  // it waits for udev's copy; else for attributes
-    Time at{};
-};
-
 class EventRuns {
   public:
     // Beside each other, and waiting: per device, and in all. What does not fit is dropped, counted

@@ -40,7 +40,7 @@ int call_method(sd_bus_message* message, void* connection, sd_bus_error* error) 
 #define DEVMUX_METHOD(name, in, method) \
     SD_BUS_METHOD(name, in, "s", call_method<&BusConnection::method>, SD_BUS_VTABLE_UNPRIVILEGED)
 
-const std::array<sd_bus_vtable, 17> kMethods{{
+const std::array<sd_bus_vtable, 18> kMethods{{
     SD_BUS_VTABLE_START(0),
     DEVMUX_METHOD("Status", "", status),
     DEVMUX_METHOD("List", "", list),
