@@ -48,12 +48,12 @@ def ran(p, name):
 class Machine:
     """A namespace of processes with an init that runs `orders`, a shell script."""
 
-    def __init__(self, p, orders):
-        p.program("init", INIT.format(dir=p.dir), p.dir)
+    def __init__(self, p, orders, init="init"):
+        p.program(init, INIT.format(dir=p.dir), p.dir)
         p.program("rc", RC.format(dir=p.dir), p.dir)
         p.program("orders", "#!/bin/sh\n" + orders, p.dir)
         self.p = p
-        self.process = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", str(p.dir / "init")],
+        self.process = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", str(p.dir / init)],
                                         stdin=subprocess.DEVNULL, stdout=open(p.dir / "init.log", "ab"),
                                         stderr=subprocess.STDOUT, start_new_session=True)
 
@@ -203,4 +203,115 @@ def the_boot_sequence_and_devmux_never_both_start_one(p):
           {"unknown": ["other start"], "waits": [], "runs": ["devmux start"], "bare": ["other start"]}, "who ran what")
     equal(ran(p, "each"), ["devmux start"], "events run it")
     contains(m.log(), "waits: left to devmux, which starts it when: file \"/nonexistent\" exists", "boot reads why")
+    m.halt()
+
+
+# What the manual has as ExecCondition=, after systemd has read it.
+CONDITION = "{devmux} --runtime-dir {dir}/run guard {name} start || [ $? -ne 77 ]"
+
+
+@test
+def a_condition_of_systemd(p):
+    """Process 1 is called systemd, and has the guard asked by a shell: 0 goes on, 1 to 254 skips the unit."""
+    for name in ("unknown", "waits", "slow"):
+        script(p, name)
+    p.unit("waits", "description: d\nwhen: file /nonexistent exists\ncommand: {start: [/bin/true]}\n")
+    p.unit("slow", "description: d\n" + p.command(stop=True, then=f"until [ -e {p.dir}/gate ]; do sleep 0.02; done"))
+    devmux = f"{p.build}/tools/devmux"
+
+    def asked(name, devmux=devmux):
+        line = CONDITION.format(devmux=devmux, dir=p.dir, name=name)
+        return f"sh -c '{line}'; echo {name} $? >>{p.dir}/conditions\n"
+
+    m = Machine(p, asked("waits") + daemon_line(p) + asked("unknown") + asked("waits") + asked("waits", "/nonexistent/devmux") +
+                f"{devmux} --runtime-dir {p.dir}/run start --no-wait slow\n" + asked("slow") + f"touch {p.dir}/gate\n" +
+                f"{devmux} --runtime-dir {p.dir}/run start slow\n" + asked("slow"), init="systemd")
+    m.until_booted()
+    equal((p.dir / "conditions").read_text().splitlines(),
+          ["waits 0", "unknown 0", "waits 1", "waits 0", "slow 0", "slow 1"],
+          "no daemon; no unit of ours; left to us; no devmux; a start of ours; it has been started")
+    m.halt()
+    page = (p.build.parent / "man/devmux.1")
+    if page.exists():
+        text = page.read_text().replace("\\-", "-").replace("\\(aq", "'")
+        contains(text, "ExecCondition=/bin/sh -c 'devmux guard alsa start || [ $$? -ne 77 ]'", "the manual's line")
+
+
+# -- Debian's own scripts --------------------------------------------------------------------------
+
+LINE = '{devmux} guard {name} "$1" || [ $? -ne 77 ] || exit 0\necho "${{DEVMUX_UNIT:-other}} $1" >>{dir}/{name}.calls\n'
+
+
+def debian_scripts(p):
+    """alsa-utils and mountnfs.sh as their packages have them, below the root, with the packager's line behind
+    the header; what they read and call is the packages' own, or a stand-in that does nothing."""
+    got = p.dir / "packages"
+    got.mkdir()
+    apt = lambda *words: subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", *words], cwd=got,
+                                        capture_output=True, text=True, check=False)
+    packages = ("alsa-utils", "initscripts")
+    done = apt("download", *packages)
+    if done.returncode != 0:  # there are no lists of packages, or old ones
+        apt("update")
+        done = apt("download", *packages)
+    equal(done.returncode, 0, f"{packages} are fetched: {done.stderr}")
+    for file in got.glob("*.deb"):
+        subprocess.run(["dpkg-deb", "-x", str(file), str(p.root)], check=True)
+    for name in ("alsactl", "amixer"):
+        p.program(name, "#!/bin/sh\nexit 0\n")
+    devmux = f"{p.build}/tools/devmux --runtime-dir {p.dir}/run"
+    for file, name in (("alsa-utils", "alsa"), ("mountnfs.sh", "mountnfs")):
+        path = p.root / "etc/init.d" / file
+        text = path.read_text().replace("/usr/sbin/alsactl", f"{p.bin}/alsactl")
+        text = text.replace("PATH=/usr/local/sbin", f"PATH={p.bin}:/usr/local/sbin").replace("ALSACTLHOME=/run/alsa", f"ALSACTLHOME={p.dir}/alsa")
+        for sourced in ("/usr/share/alsa/utils.sh", "/lib/init/mount-functions.sh"):
+            text = text.replace(f". {sourced}", f". {p.root}{sourced}")
+        head, end, rest = text.partition("### END INIT INFO\n")
+        check(end and "case \"$1\" in" in rest, f"{file} is as it was known", text)
+        path.write_text(head + end + LINE.format(devmux=devmux, name=name, dir=p.dir) + rest)
+        path.chmod(0o755)
+        for parent in path.parents[:3]:
+            parent.chmod(0o755)
+    # The unit's condition asks for what the test makes; alsa here is no each-event unit, as the shipped one.
+    p.unit("alsa", f"description: d\nwhen: file /sound exists\ninit-script: alsa-utils\ntask: true\n")
+    p.unit("mountnfs", f"description: d\nwhen: file /net exists\ninit-script: mountnfs.sh\ntask: true\n")
+    return {"alsa": p.root / "etc/init.d/alsa-utils", "mountnfs": p.root / "etc/init.d/mountnfs.sh"}
+
+
+@test
+def debians_own_scripts(p):
+    """Before, beside and after a daemon, by sh and by sh -e: one runs them, once."""
+    scripts = debian_scripts(p)
+
+    def by_hand(name, *shell):
+        before = len(ran(p, name))
+        done = subprocess.run([*shell, str(scripts[name]), "start"], capture_output=True, text=True, check=False)
+        equal(done.returncode, 0, f"{name}: exit status\n{done.stdout}{done.stderr}")
+        return ran(p, name)[before:]
+
+    for name in scripts:
+        for shell in (["sh"], ["sh", "-e"]):
+            equal(by_hand(name, *shell), ["other start"], f"{name}, {shell}, before the daemon")
+    d = p.daemon(root=True)
+    for name in scripts:
+        for shell in (["sh"], ["sh", "-e"]):
+            equal(by_hand(name, *shell), [f"{name} start"], f"{name}, {shell}: the daemon runs it")
+        equal(d.state(name), "done", f"{name} is done")
+    d.kill()
+    for name in scripts:
+        equal(by_hand(name, "sh"), ["other start"], f"{name}, after the daemon")
+
+
+@test
+def debians_own_scripts_in_the_boot_sequence(p):
+    scripts = debian_scripts(p)
+    orders = " ".join(map(str, scripts.values()))
+    m = Machine(p, f"{p.dir}/rc {orders}\n" + daemon_line(p) + f"{p.dir}/rc {orders}\ntouch {p.root}/net\n"
+                f"{p.build}/tools/devmux --runtime-dir {p.dir}/run wait 'unit mountnfs done'\n"
+                f"{p.dir}/rc {orders}\nkill -9 $(cat {p.dir}/daemon.pid)\n{p.dir}/rc {orders}\n")
+    m.until_booted()
+    equal({status for _, status in rc_scripts(p)}, {0}, f"all ended well\n{m.log()}")
+    # Without a daemon; left to it; run by it when there is a net; without a daemon again.
+    equal(ran(p, "mountnfs"), ["other start", "mountnfs start", "other start"], "who ran mountnfs.sh")
+    equal(ran(p, "alsa"), ["other start", "other start"], "who ran alsa-utils, whose condition never held")
     m.halt()
