@@ -116,7 +116,7 @@ RunlevelWatch::RunlevelWatch(std::string root, std::string utmp, std::string mou
     shared_->root = std::move(root);
     shared_->utmp = std::move(utmp);
     shared_->mountinfo = std::move(mountinfo);
-    int failed = start_thread("runlevel", [shared = shared_] {
+    int failed = start_thread("devmux-runlevel", [shared = shared_] {
         Watcher(shared).run();
         std::lock_guard guard(shared->lock);
         shared->ended = true;

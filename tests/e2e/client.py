@@ -9,7 +9,7 @@ import subprocess
 from checks import check, contains, equal, eventually, test
 from place import SOURCE, run
 
-ALL = "status list explain devices classes eval wait start stop restart refresh reset mask unmask reload source check simulate record whatif guard".split()
+ALL = "status list explain devices classes eval wait start stop restart refresh reset mask unmask shutdown reload source check simulate record whatif guard".split()
 
 
 def furnish(p):

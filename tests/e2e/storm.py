@@ -1,4 +1,5 @@
 """Many events at once: nothing is lost, or what was lost is found; and afterwards there is silence."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -174,6 +175,15 @@ def activity(pid):
     return out
 
 
+def threads(pid):
+    out = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            with open(f"/proc/{pid}/task/{thread}/comm", encoding="ascii") as name:
+                out.append(name.read().strip())
+    return sorted(out)
+
+
 def seqnum():
     with open("/sys/kernel/uevent_seqnum", encoding="ascii") as file:
         return file.read()
@@ -194,7 +204,8 @@ def idle_means_idle(p):
     d.ask("wait", "--timeout", "2m", "settled")
     d.until_state("s", "done")
     # Files that are not there were looked for again for 5 s; the threads that read them end by and by.
-    eventually(lambda: len(os.listdir(f"/proc/{d.pid}/task")) <= 2, "only the loop and the watch over files are left")
+    eventually(lambda: threads(d.pid) == ["devmux-runlevel", "devmuxd", "devmuxd"],
+               "only the loop and the watches over files and the runlevel are left")
     for _ in range(40):
         before, number = activity(d.pid), seqnum()
         time.sleep(3)  # what is measured is that nothing happens
