@@ -127,6 +127,11 @@ class Planner {
     void build_graph();
     void line_up();
     void free_slot();
+    // planner_facilities.cc: who is started for a facility
+    static bool decides_by_itself(const Managed& m);
+    std::vector<UnitIndex> startable(const Need& need) const;
+    bool asks_for(const Need& need, bool afresh) const;
+    std::string facility_text(UnitIndex unit, const std::string& facility, bool& chooses) const;
     // planner_boot.cc: what init does
     const ScriptRunlevels* runlevels_of(const Managed& m) const;
     Gate boot_gate(const Managed& m) const;

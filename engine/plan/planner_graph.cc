@@ -186,12 +186,11 @@ void Planner::ask_for_needs(UnitIndex index, bool afresh) {
     const std::string& name = units_[index].unit->name;
     auto ask = [&](const std::vector<Need>& list, const char* how) {
         for (const Need& need : list) {
-            if (is_facility(need.name)) continue;  // who provides it is chosen by conditions, or by hand
-            for (UnitIndex u : need.units) {
+            if (!asks_for(need, afresh)) continue;
+            for (UnitIndex u : startable(need)) {
                 const Managed& m = units_[u];
-                bool by_itself = m.unit->condition_kind != ConditionKind::None || m.unit->each_event || m.orphaned;
                 bool rests = m.state.actual == Actual::Waiting || (afresh && m.state.actual == Actual::Failed);
-                if (by_itself || !rests || m.state.hold == Hold::Down) continue;
+                if (!rests || m.state.hold == Hold::Down) continue;
                 if (m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting) continue;
                 asks_.push_back({u, how + name});
             }

@@ -273,10 +273,26 @@ NetMachine::Units random_graph(std::mt19937& random) {
     }
     // Facilities are provided by the first ones, so that nothing leads back.
     for (size_t f = 0; f < 3; ++f) {
-        std::string text = "{provides: $f" + std::to_string(f) + ", while: file /" + std::to_string(f) + " exists, " + kService + "}";
-        units["p" + std::to_string(f)] = text;
+        for (const char* who : {"p", "q"}) {
+            if (who[0] == 'q' && !one_in(3)) continue;
+            std::string text = "{provides: $f" + std::to_string(f);
+            if (!one_in(3)) text += ", while: file /" + std::to_string(f) + " exists";
+            units[who + std::to_string(f)] = text + ", " + kService + "}";
+        }
     }
     return units;
+}
+
+// What is missing was asked for: a unit without a condition, or the only one of that kind for a facility,
+// unless it was stopped by hand, failed, or waits itself.
+void check_asked(const GraphMachine& machine, const std::string& need) {
+    std::vector<std::string> startable;
+    for (const std::string& other : machine.meet(need))
+        if (machine.configuration().units.at(other)->condition_kind == ConditionKind::None) startable.push_back(other);
+    if (startable.size() != 1) return;
+    CAPTURE(startable.front());
+    const UnitState& state = machine.managed(startable.front()).state;
+    CHECK((state.wanted == Wanted::Up || state.hold == Hold::Down || state.actual == Actual::Failed));
 }
 
 // At rest: whoever is wanted and does not run has somebody to wait for, and says so.
@@ -306,6 +322,7 @@ void check_rest(const GraphMachine& machine) {
             blocked |= !machine.met(need);
             // What was done, and is wanted once more, is waited for as well.
             for (const std::string& other : machine.meet(need)) blocked |= machine.managed(other).is_held_back();
+            if (!machine.met(need)) check_asked(machine, need);
         }
         for (const auto& neighbour : machine.configuration().units) {
             const std::string& other = neighbour.first;
