@@ -71,8 +71,9 @@ struct Managed {
     }
     // It is one of those that are starting, of whom there are so many at most. Nobody waits for who is overdue.
     bool takes_place() const { return state.actual == Actual::Starting && !overdue; }
-    // It runs, and should not, or not on: it is to be restarted.
+    // It runs, and should not, or not on: it is to be restarted. Or it failed, and a person stops what is left.
     bool is_leaving() const {
+        if (state.actual == Actual::Failed) return state.again;
         return state.actual == Actual::Active && (state.wanted == Wanted::Down || yields || state.again);
     }
     UnitKind kind() const {

@@ -94,7 +94,9 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
         // The device that it will be started for: of another try, the same.
         if (event != UnitEvent::Retry) m.start_block = start_variables(m);
     } else if (t.step == Step::Stop && (graph_.has(index) || m.refreshing.job != 0) && !is_next(event)) {
-        t.state.actual = Actual::Active;
+        // What failed is not active meanwhile: that it is to be stopped is what `again` says of it.
+        if (before.actual == Actual::Failed) t.state.again = true;
+        t.state.actual = before.actual == Actual::Failed ? Actual::Failed : Actual::Active;
         t.step = Step::None;
         // What is known of it now is what its stop will be told.
         if (event == UnitEvent::Loss && cause_.removed && cause_.device) m.start_block = cause_.device->block();

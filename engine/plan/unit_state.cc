@@ -19,20 +19,25 @@ Transition reconciled(UnitState s) {
         s.actual = Actual::Stopping;
         return {s, Step::Stop};
     }
+    if (s.actual == Actual::Failed && s.again) {
+        s.actual = Actual::Stopping;
+        s.again = s.wanted == Wanted::Up;
+        return {s, Step::Stop};
+    }
     return {s, Step::None};
 }
 
 Transition wanted_up(UnitState s, bool run_again) {
     s.wanted = Wanted::Up;
     if (s.actual == Actual::Starting) s.again |= run_again;
-    if (s.actual == Actual::Done || s.actual == Actual::Failed) s.actual = Actual::Waiting;
+    if (s.actual == Actual::Done || (s.actual == Actual::Failed && !s.again)) s.actual = Actual::Waiting;
     return reconciled(s);
 }
 
 Transition wanted_down(UnitState s) {
     s.wanted = Wanted::Down;
     // What was done stays done: that it was to be run once more is what is taken back.
-    if (std::exchange(s.again, false) && s.actual == Actual::Waiting) s.actual = Actual::Done;
+    if (s.actual != Actual::Failed && std::exchange(s.again, false) && s.actual == Actual::Waiting) s.actual = Actual::Done;
     return reconciled(s);
 }
 
@@ -93,7 +98,7 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
         case UnitEvent::HandRestart:
             s.hold = kind.holds ? Hold::Up : Hold::None;
             // After a failure something may still run: it is stopped first.
-            if (s.actual == Actual::Failed && !kind.task) s.actual = Actual::Active;
+            s.again |= s.actual == Actual::Failed && !kind.task;
             s.again |= s.actual == Actual::Starting || s.actual == Actual::Active || s.actual == Actual::Stopping;
             return wanted_up(s, false);
         case UnitEvent::Refresh:
@@ -103,7 +108,7 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
         case UnitEvent::HandStop:
             s.hold = Hold::Down;
             // After a failure something may still run: a stop by hand is tried.
-            if (s.actual == Actual::Failed && !kind.task) s.actual = Actual::Active;
+            s.again |= s.actual == Actual::Failed && !kind.task;
             return wanted_down(s);
         case UnitEvent::Reset:
             s.hold = Hold::None;
@@ -111,6 +116,7 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
             if (s.actual == Actual::Failed || s.actual == Actual::Done) {
                 s.actual = Actual::Waiting;
                 s.wanted = Wanted::Down;
+                s.again = false;
             }
             return {s, Step::None};
         case UnitEvent::Asked:

@@ -24,6 +24,8 @@
 //   Up      Failed     the last start or stop failed, or what it   -   (a new edge tries again)
 //                      requires did; it rests
 //   Down    Failed     the same                                    -
+//   any     Failed     the same with `again`: a person stops or    stop it, when those that stop before it
+//                      restarts it, and something may still run    have, and start it where it is wanted
 //
 // `masked`, `broken` and `orphaned` are properties of the unit's file, not of this pair.
 #pragma once
@@ -45,7 +47,8 @@ struct UnitState {
     Hold hold = Hold::None;
     // Once more, and on from the next rest: a task, because an edge came while it ran, or a person restarts
     // it; a service that a person restarts, until its stop has ended. Of one that waits: it was done, and waits
-    // to be run once more; when nobody wants that any longer, it is done as before.
+    // to be run once more; when nobody wants that any longer, it is done as before. Of one that failed: it is to be
+    // stopped first.
     bool again = false;
     bool operator==(const UnitState&) const = default;
 };

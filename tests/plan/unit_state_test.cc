@@ -180,6 +180,22 @@ TEST_SUITE("plan/unit_state") {
               "up,stopping,again STOP");
     }
 
+    TEST_CASE("every event of one that failed, and is to be stopped by hand: it is never called active for that") {
+        const Row kLeftOvers[] = {
+            {"up,failed,again", {"up,stopping,again STOP", "down,stopping STOP", "down,stopping STOP", "up,stopping,again STOP", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,stopping,again STOP", "up,stopping,again STOP", ".", ".", ".", ".", ".", ".", ".", "up,active", "down,waiting,hold-down"}},
+            {"down,failed,again", {"up,stopping,again STOP", "down,stopping STOP", "down,stopping STOP", "up,stopping,again STOP", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,stopping,again STOP", "down,stopping STOP", ".", ".", ".", ".", ".", ".", ".", "up,active", "down,waiting,hold-down"}},
+        };
+        for (const Row& row : kLeftOvers)
+            for (size_t i = 0; i < kEvents.size(); ++i) {
+                UnitState s = parse(row.state);
+                CAPTURE(row.state);
+                CAPTURE(i);
+                std::string expected = std::string(row.next[i]) == "." ? text(s) : row.next[i];
+                CHECK(text(next(s, kEvents[i], {})) == expected);
+            }
+        CHECK(text(next(parse("down,failed,again"), UnitEvent::HandRestart, {})) == "up,stopping,again STOP");
+    }
+
     TEST_CASE("if-never: a start, where nobody has asked for anything yet") {
         for (const Row& row : kService) {
             CAPTURE(row.state);
