@@ -37,7 +37,9 @@ void Shell::adopt(const AdoptJob& job) {
     if (job.pid == Services::kMarkPid) {
         auto index = engine_->planner().find(job.unit);
         const Managed* m = index ? &engine_->planner().units()[*index] : nullptr;
-        Verb verb = m && m->state.actual == Actual::Stopping ? Verb::Stop : Verb::Start;
+        Verb verb = m && m->refreshing.job == job.job         ? Verb::Reload
+                    : m && m->state.actual == Actual::Stopping ? Verb::Stop
+                                                               : Verb::Start;
         auto ended = services_->jobs().adopt(job.job, m ? m->unit : nullptr, verb, job.marked_at);
         if (ended) pending_.emplace_back(std::move(*ended));
         return;

@@ -34,7 +34,8 @@ std::string counted(size_t n, const char* what) { return std::to_string(n) + " "
 
 bool can_reload(const Service& service) {
     switch (service.kind) {
-        case Service::Kind::InitScript: return true;  // which actions it has is seen when it is run
+        case Service::Kind::InitScript:
+        case Service::Kind::Systemd: return true;  // which actions it has is seen when it is run
         case Service::Kind::Command: return !service.reload.empty();
         case Service::Kind::Daemon: return service.reloads;
         default: return false;
@@ -163,7 +164,9 @@ void Planner::reload_ended(UnitIndex index, const JobEnded& end, Time now, Actio
     r.job = 0;
     r.ended = now;
     r.failed = !end.ok() && !end.unseen() && !end.no_action;
-    r.last = end.no_action ? "restarted instead, for it has no action for that" : describe(end);
+    r.last = end.no_action       ? "restarted instead, for it has no action for that"
+             : end.error.empty() ? describe(end)
+                                 : "failed: " + end.error;
     if (r.failed)
         actions.push_back(Report{Report::Level::Error, m.unit->name, "the reload " + r.last + "; it runs on as it did"});
     else actions.push_back(Report{Report::Level::Info, m.unit->name, end.no_action ? r.last : "reloaded"});

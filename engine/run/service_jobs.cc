@@ -21,7 +21,8 @@ Time read_clock(clockid_t clock) {
     return std::chrono::seconds(ts.tv_sec) + std::chrono::nanoseconds(ts.tv_nsec);
 }
 
-bool is_start(const RunJob& run) { return run.verb != Verb::Stop; }
+bool is_start(const RunJob& run) { return run.verb == Verb::Start || run.verb == Verb::Run; }
+bool is_reload(const RunJob& run) { return run.verb == Verb::Reload; }
 
 // systemd's word for how a job ended badly.
 std::string words_of(const std::string& result, const SystemdUnit& unit) {
@@ -60,11 +61,7 @@ bool ServiceJobs::is_ours(const Service& service) const {
     return service.kind == Service::Kind::Systemd || (here_ && service.kind == Service::Kind::InitScript);
 }
 
-// What systemd runs is restarted instead of reloaded, by a stop and a start.
-std::optional<JobEnded> ServiceJobs::start(const RunJob& job) {
-    if (job.verb == Verb::Reload) return JobEnded{.job = job.job, .code = 0, .no_action = true};
-    return add({.run = job});
-}
+std::optional<JobEnded> ServiceJobs::start(const RunJob& job) { return add({.run = job}); }
 
 std::optional<JobEnded> ServiceJobs::adopt(JobId id, std::shared_ptr<const Unit> unit, Verb verb, Time marked_at) {
     if (!unit || !is_ours(unit->service)) return JobEnded{.job = id};
@@ -138,7 +135,15 @@ void ServiceJobs::looked(Job& job, const std::string& name, const Answer& answer
     else if (job.stage == Stage::Ended) ended(job);
 }
 
+// What systemd cannot reload is restarted by the plan, in order with its other units.
+void ServiceJobs::before_reload(Job& job) {
+    if (job.last.rests()) return fail(job, job.name + " does not run");
+    if (!job.last.can_reload) return end(job, {.job = job.run.job, .code = 0, .no_action = true});
+    call(job);
+}
+
 void ServiceJobs::before(Job& job) {
+    if (is_reload(job.run)) return before_reload(job);
     const SystemdUnit& unit = job.last;
     const Unit& ours = *job.run.unit;
     const bool script = ours.service.kind == Service::Kind::InitScript;
@@ -186,7 +191,9 @@ std::optional<Error> ServiceJobs::mark(Job& job) {
 void ServiceJobs::call(Job& job) {
     if (auto error = mark(job)) return fail(job, error->to_string());
     auto reply = [this, id = job.run.job](const auto& answer) { called(id, answer); };
-    bool asked = is_start(job.run) ? systemd_.start(job.name, reply) : systemd_.stop(job.name, reply);
+    bool asked = is_start(job.run)    ? systemd_.start(job.name, reply)
+                 : is_reload(job.run) ? systemd_.reload(job.name, reply)
+                                      : systemd_.stop(job.name, reply);
     if (!asked) job.stage = Stage::After;  // the connection is on its way out
 }
 
@@ -225,7 +232,7 @@ void ServiceJobs::called(JobId id, const std::variant<uint32_t, Refusal>& answer
 // Whether the call has come to systemd: it leaves a trace in the unit.
 bool ServiceJobs::was_asked(const Job& job) const {
     Time marked = job.marked_at - (read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC)) - kSlack;
-    return std::max(job.last.left, job.last.asked) >= marked;
+    return (is_reload(job.run) ? job.last.changed : std::max(job.last.left, job.last.asked)) >= marked;
 }
 
 void ServiceJobs::after(Job& job) {
@@ -236,12 +243,14 @@ void ServiceJobs::after(Job& job) {
         return;
     }
     const JobEnded well{.job = job.run.job, .code = 0};
-    if (is_start(job.run) ? unit.runs() : unit.rests()) return end(job, well);
+    if (is_reload(job.run) ? unit.active == "active" && was_asked(job) : is_start(job.run) ? unit.runs() : unit.rests())
+        return end(job, well);
     if (is_start(job.run) && unit.rests() && was_asked(job)) {
         job.result = unit.active == "failed" ? "failed" : "done";
         return ended(job);
     }
     if (!unit.rests() && !unit.runs()) return;  // on its way, by itself: it will change
+    if (is_reload(job.run) && unit.active != "active" && !unit.rests()) return;  // it is reloading
     job.stage = Stage::Before;
     before(job);
 }
@@ -263,6 +272,7 @@ void ServiceJobs::end(Job& job, JobEnded how) {
     auto it = followed_.find(was.run.unit->name);
     if (it == followed_.end() || was.last.active.empty()) return;
     Followed& followed = it->second;
+    if (is_reload(was.run)) return note(followed, was.last, followed.by_hand);
     followed.known.reset();
     if (how.found_running) followed.known = ServiceSeen::State::Running;
     else if (how.ok()) followed.known = is_start(was.run) ? ServiceSeen::State::Running : ServiceSeen::State::Stopped;

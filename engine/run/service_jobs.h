@@ -104,6 +104,7 @@ class ServiceJobs final : private SystemdListener {
     void look(Job& job);
     void looked(Job& job, const std::string& name, const Answer& answer);
     void before(Job& job);
+    void before_reload(Job& job);
     void after(Job& job);
     std::optional<Error> mark(Job& job);
     void call(Job& job);

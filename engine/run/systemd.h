@@ -26,6 +26,8 @@ struct SystemdUnit {
     Time left{};          // when it last began to be anything but inactive
     Time asked{};         // when its conditions were last looked at, right before a start
     bool condition = true;  // and what they said
+    Time changed{};       // when it last was another word of `active`, or of a step within one
+    bool can_reload = false;
     int main_pid = 0, control_pid = 0;
     std::string cgroup;   // below the mount of cgroups; or empty
 
@@ -69,6 +71,7 @@ class Systemd {
     // The answer is the number of the job, which has not ended when it comes.
     virtual bool start(const std::string& unit, SystemdReply<uint32_t> reply) = 0;
     virtual bool stop(const std::string& unit, SystemdReply<uint32_t> reply) = 0;
+    virtual bool reload(const std::string& unit, SystemdReply<uint32_t> reply) = 0;
     // A unit that has failed is forgotten, and so is its transient file.
     virtual bool reset_failed(const std::string& unit, SystemdReply<uint32_t> reply) = 0;  // number 0
     virtual bool start_script(const TransientScript& script, SystemdReply<uint32_t> reply) = 0;

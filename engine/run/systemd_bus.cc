@@ -73,6 +73,8 @@ int read_property(sd_bus_message* m, std::string_view name, SystemdUnit& out) {
     else if (name == "InactiveExitTimestampMonotonic") out.left = time_in(m);
     else if (name == "ConditionTimestampMonotonic") out.asked = time_in(m);
     else if (name == "ConditionResult") out.condition = number_in<int>(m, "b") != 0;
+    else if (name == "StateChangeTimestampMonotonic") out.changed = time_in(m);
+    else if (name == "CanReload") out.can_reload = number_in<int>(m, "b") != 0;
     else if (name == "MainPID") out.main_pid = static_cast<int>(number_in<uint32_t>(m, "u"));
     else if (name == "ControlPID") out.control_pid = static_cast<int>(number_in<uint32_t>(m, "u"));
     else if (name == "Job") {
@@ -282,6 +284,10 @@ bool SystemdBus::start(const std::string& unit, SystemdReply<uint32_t> reply) {
 
 bool SystemdBus::stop(const std::string& unit, SystemdReply<uint32_t> reply) {
     return job("StopUnit", unit, std::move(reply));
+}
+
+bool SystemdBus::reload(const std::string& unit, SystemdReply<uint32_t> reply) {
+    return job("ReloadUnit", unit, std::move(reply));
 }
 
 bool SystemdBus::reset_failed(const std::string& unit, SystemdReply<uint32_t> reply) {

@@ -27,6 +27,7 @@ class SystemdBus final : public Systemd {
     bool look(const std::string& unit, SystemdReply<SystemdUnit> reply) override;
     bool start(const std::string& unit, SystemdReply<uint32_t> reply) override;
     bool stop(const std::string& unit, SystemdReply<uint32_t> reply) override;
+    bool reload(const std::string& unit, SystemdReply<uint32_t> reply) override;
     bool reset_failed(const std::string& unit, SystemdReply<uint32_t> reply) override;
     bool start_script(const TransientScript& script, SystemdReply<uint32_t> reply) override;
 

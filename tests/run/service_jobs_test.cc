@@ -302,6 +302,77 @@ TEST_SUITE("run/service_jobs") {
         }
     }
 
+    TEST_CASE("a reload: by systemd where the unit can, else the plan restarts it") {
+        Host host;
+        SystemdUnit unit = a("active");
+        unit.can_reload = true;
+        host.systemd.put(unit);
+        host.follow();
+        host.keeper.seen.clear();
+        host.run(1, Verb::Reload);
+        CHECK(host.systemd.calls == std::vector<std::string>{"reload a.service"});
+        CHECK(host.keeper.marks == std::vector<JobId>{1});
+        host.systemd.change(a("reloading"));
+        CHECK(host.keeper.ends.empty());
+        host.systemd.removed(100, unit, "done");
+        CHECK(host.well());
+        CHECK(host.keeper.seen.empty());
+        SUBCASE("it cannot") {
+            host.keeper.ends.clear();
+            host.systemd.put(a("active"));
+            host.run(2, Verb::Reload);
+            REQUIRE(host.well());
+            CHECK(host.keeper.ends[0].no_action);
+        }
+        SUBCASE("it failed, and runs on") {
+            host.keeper.ends.clear();
+            host.run(2, Verb::Reload);
+            host.systemd.removed(101, unit, "failed");
+            CHECK(host.error() == "a.service failed");
+            CHECK(host.keeper.seen.empty());
+        }
+        SUBCASE("it does not run any more: the reload failed, and so it is told") {
+            host.keeper.ends.clear();
+            host.systemd.put(a("inactive"));
+            host.run(2, Verb::Reload);
+            CHECK(host.error() == "a.service does not run");
+            CHECK(host.keeper.seen == std::vector<std::string>{"u stopped alone: a.service has ended"});
+            CHECK(host.systemd.calls.size() == 1);
+        }
+    }
+
+    TEST_CASE("a reload that a former engine asked for, or whose connection was lost: by the unit's last change") {
+        Time marked = now_of(CLOCK_BOOTTIME);
+        Host host;
+        SystemdUnit unit = a("active");
+        unit.can_reload = true;
+        auto adopt = [&] {
+            host.systemd.put(unit);
+            CHECK_FALSE(host.jobs.adopt(5, host.unit, Verb::Reload, marked));
+            host.systemd.answer();
+        };
+        SUBCASE("it has come to systemd") {
+            unit.changed = now_of(CLOCK_MONOTONIC) + std::chrono::milliseconds(1);
+            adopt();
+            CHECK(host.well());
+            CHECK(host.systemd.calls.empty());
+        }
+        SUBCASE("it has not") {
+            unit.changed = now_of(CLOCK_MONOTONIC) - std::chrono::seconds(10);
+            adopt();
+            CHECK(host.systemd.calls == std::vector<std::string>{"reload a.service"});
+        }
+        SUBCASE("it runs") {
+            unit.active = "reloading";
+            unit.job = 7;
+            adopt();
+            CHECK(host.keeper.ends.empty());
+            host.systemd.removed(7, a("active"), "done");
+            CHECK(host.well());
+            CHECK(host.systemd.calls.empty());
+        }
+    }
+
     TEST_CASE("what others do: by hand where a job of systemd did it, else by itself; each once") {
         Host host;
         host.systemd.put(a("inactive"));

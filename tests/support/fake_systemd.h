@@ -46,6 +46,7 @@ class FakeSystemd final : public Systemd {
     }
     bool start(const std::string& name, SystemdReply<uint32_t> reply) override { return job("start " + name, std::move(reply)); }
     bool stop(const std::string& name, SystemdReply<uint32_t> reply) override { return job("stop " + name, std::move(reply)); }
+    bool reload(const std::string& name, SystemdReply<uint32_t> reply) override { return job("reload " + name, std::move(reply)); }
     bool reset_failed(const std::string& name, SystemdReply<uint32_t> reply) override {
         units.erase(name);
         return job("reset-failed " + name, std::move(reply));
