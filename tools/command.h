@@ -26,6 +26,8 @@ using Commands = std::vector<Command>;
 
 void add_status(CLI::App& app, Commands& commands);
 void add_list(CLI::App& app, Commands& commands);
+void add_cat(CLI::App& app, Commands& commands);
+void add_log(CLI::App& app, Commands& commands);
 void add_explain(CLI::App& app, Commands& commands);
 void add_devices(CLI::App& app, Commands& commands);
 void add_classes(CLI::App& app, Commands& commands);

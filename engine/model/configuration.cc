@@ -13,6 +13,7 @@
 #include "engine/model/unit_file.h"
 #include "engine/model/unit_folders.h"
 #include "engine/model/unit_order.h"
+#include "engine/model/unit_sources.h"
 
 namespace devmux {
 namespace {
@@ -71,37 +72,32 @@ class Loading {
     }
 
     void load_units() {
-        std::map<std::string, std::string> files;
-        // unit -> file name -> path of who won: a drop-in is replaced and masked like a unit.
-        std::map<std::string, std::map<std::string, std::string>> drop_ins;
-        for (const std::string& dir : dirs_.units) {
-            if (!is_safe(dir)) continue;
-            for (const std::string& file : names_in(dir, ".yaml", out_.errors))
-                files[file.substr(0, file.size() - 5)] = dir + "/" + file;
-            for (const std::string& folder : names_in(dir, ".yaml.d", out_.errors))
-                for (const std::string& file : safe_names_in(dir + "/" + folder))
-                    drop_ins[folder.substr(0, folder.size() - 7)][file] = dir + "/" + folder + "/" + file;
-        }
-        for (const auto& [name, paths] : drop_ins)
-            if (!files.contains(name))
-                out_.errors.push_back(at(paths.begin()->second, "adds to the unit " + quoted(printable(name)) +
-                                                       ", which does not exist"));
-        for (const auto& [name, path] : files) {
+        auto sources = unit_sources(dirs_.units, [this](const std::string& folder) { return is_safe(folder); }, out_.errors);
+        for (const auto& [name, unit] : sources) {
+            if (unit.files.empty()) {
+                if (!unit.drop_ins.empty())
+                    out_.errors.push_back(at(unit.drop_ins.begin()->second.back(),
+                                             "adds to the unit " + quoted(printable(name)) + ", which does not exist"));
+                continue;
+            }
+            const std::string& path = unit.files.back();
             if (!is_unit_name(name))
                 out_.broken[printable(name)] = {at(path, "a unit's name has 1 to 64 characters of letters, "
                                                          "digits and ._:@-")};
             else if (is_mask(path)) out_.masked.insert(name);
-            else load_unit(name, path, drop_ins[name]);
+            else load_unit(name, path, unit.drop_ins);
         }
     }
 
-    void load_unit(const std::string& name, const std::string& path, const std::map<std::string, std::string>& drop_ins) {
+    void load_unit(const std::string& name, const std::string& path,
+                   const std::map<std::string, std::vector<std::string>>& drop_ins) {
         auto document = read_file(path);
         if (!document) {
             out_.broken[name] = {document.error()};
             return;
         }
-        for (const auto& [file, drop_in] : drop_ins) {
+        for (const auto& [file, paths] : drop_ins) {
+            const std::string& drop_in = paths.back();
             if (is_mask(drop_in)) continue;
             auto addition = read_file(drop_in);
             if (!addition) {

@@ -214,19 +214,28 @@ void UnitLog::give_back(File& file) {
     if (ftruncate(file.fd.get(), 0) == 0) file.read_to = file.punched_to = 0;
 }
 
-std::string UnitLog::tail(const std::string& unit, size_t bytes) {
-    std::string out;
-    auto place = files_.find(unit);
-    if (place == files_.end() || open_file(unit, place->second)) return out;
-    int fd = place->second.fd.get();
-    uint64_t end = size_of(fd), from = end - std::min<uint64_t>(end, bytes);
-    // Holes read as zeroes. Moving the descriptor's own offset is harmless: all append.
+LogTail log_since(int fd, uint64_t from, size_t bytes) {
+    uint64_t end = size_of(fd);
+    if (end < from) from = 0;
+    bool cut = end - from > bytes;
+    if (cut) from = end - bytes;
+    // Holes read as zeroes. The offset that this moves is nobody else's, or does not matter: all append.
     off_t data = lseek(fd, static_cast<off_t>(from), SEEK_DATA);
-    if (data > static_cast<off_t>(from)) from = static_cast<uint64_t>(data);
-    out.resize(end - from);
-    ssize_t size = pread(fd, out.data(), out.size(), static_cast<off_t>(from));
-    out.resize(static_cast<size_t>(std::max<ssize_t>(size, 0)));
+    if (data > static_cast<off_t>(from)) {
+        from = static_cast<uint64_t>(data);
+        cut = true;
+    }
+    LogTail out;
+    out.text.resize(end > from ? end - from : 0);
+    ssize_t size = pread(fd, out.text.data(), out.text.size(), static_cast<off_t>(from));
+    out.text.resize(static_cast<size_t>(std::max<ssize_t>(size, 0)));
+    out.end = from + out.text.size();
+    if (size_t newline = out.text.find('\n'); cut && newline != out.text.npos) out.text.erase(0, newline + 1);
     return out;
 }
+
+LogTail log_tail(int fd, size_t bytes) { return log_since(fd, 0, bytes); }
+
+std::string log_line(std::string_view raw) { return line_text(raw, false); }
 
 }  // namespace devmux

@@ -46,9 +46,6 @@ class UnitLog {
     // Of one unit, at the end of a job: the last line even if it has no newline.
     std::vector<OutputLine> flush(const std::string& unit);
 
-    // The last `bytes` of what is kept, as it was printed.
-    std::string tail(const std::string& unit, size_t bytes);
-
     size_t open_files() const { return open_; }
 
   private:
@@ -79,6 +76,19 @@ class UnitLog {
     uint64_t clock_ = 0;
     size_t open_ = 0;
 };
+
+// For people (devmux log), of a file in that directory: what is kept of it, the last `bytes` at most, from its
+// first whole line on; and where that ends.
+struct LogTail {
+    std::string text;
+    uint64_t end = 0;
+};
+LogTail log_tail(int fd, size_t bytes);
+// As log_tail, of what was printed behind `from`; from the beginning where the file is shorter: it was emptied.
+LogTail log_since(int fd, uint64_t from, size_t bytes);
+
+// A line as it is shown: printable, without its end, and not endless.
+std::string log_line(std::string_view raw);
 
 // Whether the name can be a file's: [A-Za-z0-9._:@-]+, no dot in front, at most 200 bytes.
 bool is_log_name(std::string_view unit);

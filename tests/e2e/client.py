@@ -9,7 +9,7 @@ import subprocess
 from checks import check, contains, equal, eventually, test
 from place import SOURCE, run
 
-ALL = "status list explain devices classes eval wait start stop restart refresh reset mask unmask shutdown reload source check simulate record whatif guard".split()
+ALL = "status list cat log explain devices classes eval wait start stop restart refresh reset mask unmask reload shutdown source check simulate record whatif guard".split()
 
 
 def furnish(p):
@@ -55,6 +55,10 @@ def exit_codes_and_json(p):
             (["list"], 0, True), (["list", "x"], 2, False),
             (["explain", "w"], 0, True), (["explain", "broken"], 0, True), (["explain", "masked"], 0, True),
             (["explain", "each"], 0, True), (["explain"], 2, False), (["explain", "nobody"], 4, False),
+            (["cat", "w"], 0, True), (["cat", "broken"], 0, True), (["cat", "masked"], 0, True), (["cat", "nobody"], 4, False),
+            (["cat", "--units", p.units, "w"], 0, True), (["cat"], 2, False),
+            (["log", "w"], 0, True), (["log", "-n", "1", "w"], 0, True), (["log", "nobody"], 4, False), (["log"], 2, False),
+            (["log", "-n", "0", "w"], 2, False),
             (["devices"], 0, True), (["devices", "network", "interface"], 0, True), (["devices", "network interfaces"], 0, True),
             (["devices", "nonsense"], 4, False), (["classes"], 0, True), (["classes", "x"], 2, False),
             (["eval", "cpu"], 0, True), (["eval", "no", "cpu"], 1, True), (["eval", no_link], 1, True),
@@ -96,6 +100,72 @@ def exit_codes_and_json(p):
     contains(text, "    mouse and framebufer\n              ^\n    did you mean \"framebuffer\"?", "the caret")
     equal([u["name"] for u in d.json("list")], ["bad", "broken", "each", "hand", "masked", "w"], "list")
     equal(d.json("simulate", "--units", p.units, trace, code=1)[-1].split(" ", 1)[1], "w: active", "simulate")
+
+
+@test
+def files_of_a_unit(p):
+    """cat: who won, what it hides, what adds and what is masked; with a daemon, without, and of --units."""
+    weak, strong = p.units, p.dir / "strong.d"
+    strong.mkdir()
+    p.unit("u", "description: weak\n" + p.command(stop=True))
+    for name, text in (("10-a", "documentation: [man:a(8)]\n"), ("20-b", "description: of a drop-in\n"), ("30-c", "task: true\n")):
+        folder = weak / "u.yaml.d"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.yaml").write_text(text)
+    p.unit("m", p.command())
+    d = p.daemon(units=[weak, strong])
+    (strong / "u.yaml").write_text((weak / "u.yaml").read_text().replace("weak", "strong"))
+    (strong / "u.yaml.d").mkdir()
+    (strong / "u.yaml.d/20-b.yaml").symlink_to("/dev/null")
+    (strong / "u.yaml.d/30-c.yaml").write_text("task: false\n")
+    (strong / "m.yaml").symlink_to("/dev/null")
+
+    def states(unit, *more):
+        answer = d.json("cat", unit, *more)
+        return [(pathlib.Path(f["path"]).relative_to(p.dir).parts[0] + "/" + pathlib.Path(f["path"]).name, f["kind"], f["state"])
+                for f in answer["files"]]
+    low, high = weak.relative_to(p.dir).parts[0], "strong.d"
+    expected = [(f"{high}/u.yaml", "unit", "read"), (f"{low}/u.yaml", "unit", "behind"), (f"{low}/10-a.yaml", "drop-in", "read"),
+                (f"{high}/20-b.yaml", "drop-in", "mask"), (f"{low}/20-b.yaml", "drop-in", "behind"),
+                (f"{high}/30-c.yaml", "drop-in", "read"), (f"{low}/30-c.yaml", "drop-in", "behind")]
+    equal(states("u"), expected, "the files, in order")
+    equal(states("u", "--units", weak, "--units", strong), expected, "the same of folders that are named")
+    text = d.ask("cat", "u").stdout
+    contains(text, "description: strong", "what counts")
+    check("description: of a drop-in" not in text and "weak" not in text, "and nothing of what does not", text)
+    contains(text, f"u.yaml  (not read: {strong}/u.yaml stands before it)", "who hides it")
+    contains(text, "# changed on disk: devmux reload", "what the daemon has read is another one")
+    d.ask("reload")
+    check("changed on disk" not in d.ask("cat", "u").stdout, "not any more")
+    equal(d.json("cat", "m")["masked"], True, "masked")
+    contains(d.ask("cat", "m").stdout, "(leads to /dev/null: the unit is masked)", "and says so")
+    contains(d.ask("cat", "uu", code=4).stderr, "did you mean u?", "nobody")
+    (strong / "u.yaml").chmod(0o666)
+    contains(d.ask("cat", "u", code=1).stderr, "u.yaml", "what nobody may believe is not shown as if it counted")
+    d.terminate()
+    equal(len(d.json("cat", "m", "--units", weak)["files"]), 1, "without a daemon")
+
+
+@test
+def output_of_a_unit(p):
+    """log: the last lines, what comes, and what is left when the daemon is gone."""
+    p.unit("u", p.command(then="printf 'one\\ntwo\\n\\033[31mthree\\n'"))
+    p.unit("quiet", p.command())
+    d = p.daemon()
+    d.ask("start", "u")
+    equal(d.ask("log", "u").stdout, "one\ntwo\n\\x1b[31mthree\n", "all")
+    equal(d.json("log", "u", "-n", "2")["lines"], ["two", "\\x1b[31mthree"], "two lines")
+    contains(d.ask("log", "quiet").stderr, "quiet has printed nothing", "nothing")
+    follower = d.begin("log", "-n", "1", "--follow", "u")
+    equal(follower.stdout.readline(), "\\x1b[31mthree\n", "the last line")
+    d.ask("restart", "u")
+    equal([follower.stdout.readline() for _ in range(3)], ["one\n", "two\n", "\\x1b[31mthree\n"], "and what comes")
+    follower.kill()
+    follower.wait()
+    d.terminate()
+    equal(d.ask("log", "-n", "1", "u").stdout, "\\x1b[31mthree\n", "without a daemon")
+    contains(d.ask("log", "nobody", code=3).stderr, "no daemon listens here", "nothing is known of it")
+    d.ask("log", "../bus", code=4)
 
 
 @test

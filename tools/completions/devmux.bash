@@ -15,7 +15,7 @@ _devmux_names() {  # _devmux_names SUBCOMMAND: what `devmux SUBCOMMAND --json` h
 
 _devmux() {
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' word i
-    local commands='status list explain devices classes eval wait start stop restart refresh reset mask unmask reload shutdown source check simulate record whatif guard'
+    local commands='status list cat log explain devices classes eval wait start stop restart refresh reset mask unmask reload shutdown source check simulate record whatif guard'
     local common='--runtime-dir --json --color --help'
     COMPREPLY=()
 
@@ -40,6 +40,8 @@ _devmux() {
             start | stop | restart | refresh) common+=' --timeout --no-wait' ;;
             reset) common+=' --latch' ;;
             mask | unmask) common+=' --runtime --units' ;;
+            cat) common+=' --units' ;;
+            log) common+=' --lines --follow' ;;
             shutdown) common+=' --timeout --no-wait --cancel' ;;
             simulate) common+=' --units --diff' ;;
             record) common+=' --output --for --redact --from' ;;
@@ -49,7 +51,7 @@ _devmux() {
     fi
     case $command in
         '') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
-        status | explain | start | stop | restart | refresh | reset | mask | unmask | guard)
+        status | cat | log | explain | start | stop | restart | refresh | reset | mask | unmask | guard)
             mapfile -t COMPREPLY < <(compgen -W "$(_devmux_names list)" -- "$cur") ;;
         devices)  # names of classes may have spaces; devmux takes the words as they come
             while IFS= read -r word; do
