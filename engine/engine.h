@@ -63,7 +63,7 @@ struct NewConfiguration {
 using Event = std::variant<DeviceEvent, LookedAt, AttributesRead, Snapshot, CaughtUp, ColdplugComplete, InDoubt,
                            UdevSeen, ModulesSeen, FileSeen, MountsSeen, RunlevelSeen, ScriptSeen, ShutdownAsked,
                            JobEnded, JobSeen, JobSignalled, DaemonReady,
-                           ServiceSeen, DeadlineReached, HandRequest, NewConfiguration>;
+                           ServiceSeen, ScriptStarted, DeadlineReached, HandRequest, NewConfiguration>;
 
 struct Counters {
     std::array<uint64_t, 3> received{};  // events, by Transport
@@ -131,6 +131,7 @@ class Engine {
     void take(const JobSignalled& signalled, Time now, Actions& actions);
     void take(const DaemonReady& ready, Time now, Actions& actions);
     void take(const ServiceSeen& seen, Time now, Actions& actions);
+    void take(const ScriptStarted& seen, Time now, Actions& actions);
     void take(const DeadlineReached&, Time now, Actions& actions);
     void take(const HandRequest& request, Time now, Actions& actions);
     void take(const NewConfiguration& fresh, Time now, Actions& actions);

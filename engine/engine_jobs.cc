@@ -17,7 +17,7 @@ void Engine::watch_jobs(size_t since, Time now, const Actions& actions) {
             Verb verb = m && m->unit->each_event ? Verb::Run
                         : m && m->refreshing.job == adopt->job ? Verb::Reload
                         : m && m->state.actual == Actual::Stopping ? Verb::Stop : Verb::Start;
-            limits_.began(adopt->job, adopt->unit, verb, "", now);
+            limits_.began(adopt->job, adopt->unit, verb, "", now, adopt->foreign);
         }
     }
 }
@@ -41,6 +41,8 @@ void Engine::take(const DaemonReady& ready, Time now, Actions& actions) {
 }
 
 void Engine::take(const ServiceSeen& seen, Time now, Actions& actions) { planner_.service_seen(seen, now, actions); }
+
+void Engine::take(const ScriptStarted& seen, Time now, Actions& actions) { planner_.script_started(seen, now, actions); }
 
 void Engine::take(const JobSeen& seen, Time now, Actions& actions) {
     limits_.seen(seen, now, actions);

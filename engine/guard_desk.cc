@@ -49,17 +49,31 @@ void GuardDesk::decide(int fd, const GuardQuestion& question) {
     Waiting& asks = waiting_.at(fd);
     auto found = find_starter(proc_, asks.client.pid, getpid(), hooks_.job_of);
     // It waited all the time: what was read was read of itself.
-    if (!found || !guard_waits(asks.client.fd)) return let_go(fd);
+    if (!found || !guard_waits(asks.client.fd)) {
+        let_go(fd);
+        return hooks_.look_for_claims();  // it has left one, or is gone
+    }
     asks.starter = *found;
+    if (question.stop) {
+        if (found->who.kind == Starter::Kind::Person) hooks_.stopped(unit);
+        return answer(fd, GuardWord::GoOn, "");
+    }
     GuardVerdict verdict = guard_verdict(hooks_.planner(), unit, found->who, question.again);
     switch (verdict.kind) {
-        case GuardVerdict::Kind::GoOn:
-        case GuardVerdict::Kind::Elsewhere: return answer(fd, GuardWord::GoOn, verdict.text);
+        case GuardVerdict::Kind::Elsewhere: start_elsewhere(fd, unit); [[fallthrough]];
+        case GuardVerdict::Kind::GoOn: return answer(fd, GuardWord::GoOn, verdict.text);
         case GuardVerdict::Kind::HandOver: return hand_over(fd, unit);
         case GuardVerdict::Kind::LeaveIt:
             hooks_.tell(unit, "its init script was told to leave it to devmux");
             return answer(fd, GuardWord::No, verdict.text);
     }
+}
+
+// First it is known, then it is told. Of a service of systemd's, systemd tells itself.
+void GuardDesk::start_elsewhere(int fd, const std::string& unit) {
+    const FoundStarter& found = waiting_.at(fd).starter;
+    if (found.who.kind == Starter::Kind::Systemd) return;
+    hooks_.started({.unit = unit, .pid = found.script, .started = found.script_started, .by = found.who.unit});
 }
 
 // First the word, then the start: who has given up meanwhile runs its script, and must not have it run here.

@@ -22,6 +22,9 @@ class GuardDesk {
         std::function<const Planner&()> planner;
         JobOfProcess job_of;
         std::function<void(const std::string& unit, const std::string& text)> tell;  // the log
+        std::function<void(const ScriptStarted&)> started;
+        std::function<void(const std::string& unit)> stopped;  // by a person, by its script
+        std::function<void()> look_for_claims;
     };
     GuardDesk(GuardSocket socket, std::string proc, Loop& loop, Control& control, Hooks hooks);
     // Who waits for a start that is under way is told that it goes on: the script must not run beside it.
@@ -39,6 +42,7 @@ class GuardDesk {
     void let_in();
     void hear(int fd);
     void decide(int fd, const GuardQuestion& question);
+    void start_elsewhere(int fd, const std::string& unit);
     void hand_over(int fd, const std::string& unit);
     void at_rest(int fd, const UnitSnapshot& unit);
     void answer(int fd, GuardWord word, const std::string& text);

@@ -104,6 +104,7 @@ std::optional<Error> Shell::start() {
     for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
     if (services_) services_->follow(engine_->planner());
     watch_runlevel();
+    take_claims();
     UdevSeen udev = look_at_udev();
     if (udev.presence == UdevPresence::Installed) open_monitor();
     feed(udev);
@@ -117,12 +118,12 @@ std::optional<Error> Shell::open_runtime(SavedState& saved) {
     auto runtime = RuntimeDir::open(config_.runtime_dir, config_.proc);
     if (!runtime) return runtime.error();
     runtime_.emplace(std::move(*runtime));
-    std::string boot_id = read_line(config_.proc + "/sys/kernel/random/boot_id");
-    auto loaded = read_saved_state(runtime_->fd(), boot_id);
+    boot_id_ = read_line(config_.proc + "/sys/kernel/random/boot_id");
+    auto loaded = read_saved_state(runtime_->fd(), boot_id_);
     if (!loaded) return loaded.error();
     for (const Error& warning : loaded->warnings) report(warning, Report::Level::Warning);
     saved = std::move(loaded->state);
-    auto journal = Journal::open(runtime_->fd(), boot_id, saved);
+    auto journal = Journal::open(runtime_->fd(), boot_id_, saved);
     if (!journal) return journal.error();
     journal_.emplace(std::move(*journal));
     auto spawner = ProcessSpawner::create(journal_->fd(), "/dev/null", config_.proc);

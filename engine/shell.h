@@ -23,6 +23,7 @@
 #include "engine/loop.h"
 #include "engine/recordings.h"
 #include "engine/services.h"
+#include "engine/run/claims.h"
 #include "engine/run/job_probe.h"
 #include "engine/run/journal.h"
 #include "engine/run/notify_socket.h"
@@ -76,6 +77,7 @@ class Shell final : public Control, private ChildWatch {
     // shell.cc: events in, actions out; jobs: shell_jobs.cc
     std::optional<Error> open_runtime(SavedState& saved);
     std::optional<Error> open_guard();
+    void take_claims();
     void feed(const Event& event);
     void handle(const Event& event);
     void carry_out(const PlanAction& action);
@@ -182,6 +184,7 @@ class Shell final : public Control, private ChildWatch {
 
     // Run
     std::optional<RuntimeDir> runtime_;
+    std::string boot_id_;
     std::optional<Journal> journal_;
     std::unique_ptr<ProcessSpawner> spawner_;
     std::optional<UnitLog> unit_log_;

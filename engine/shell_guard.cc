@@ -14,8 +14,29 @@ std::optional<Error> Shell::open_guard() {
         return job ? std::optional(job->unit) : std::nullopt;
     };
     hooks.tell = [this](const std::string& unit, const std::string& text) { report(Report::Level::Info, unit, text); };
+    hooks.started = [this](const ScriptStarted& seen) {
+        feed(seen);
+        turn_ended();
+    };
+    hooks.stopped = [this](const std::string& unit) {
+        feed(HandRequest{unit, UnitEvent::StoppedElsewhere});
+        turn_ended();
+    };
+    hooks.look_for_claims = [this] { take_claims(); };
     guard_.emplace(std::move(*socket), config_.proc, loop_, *this, std::move(hooks));
     return std::nullopt;
+}
+
+// What scripts left that found nobody to ask. Of a unit that is not there it stays: its file may come.
+void Shell::take_claims() {
+    if (!runtime_) return;
+    for (const Claim& claim : read_claims(runtime_->fd(), boot_id_)) {
+        if (!configuration_->units.contains(claim.unit)) continue;
+        report(Report::Level::Info, claim.unit, "its script was run while no daemon answered");
+        feed(ScriptStarted{.unit = claim.unit, .pid = claim.pid, .started = claim.started, .by = ""});
+        remove_claim(runtime_->fd(), claim.unit);
+    }
+    turn_ended();
 }
 
 }  // namespace devmux

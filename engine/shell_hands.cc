@@ -162,6 +162,7 @@ ReloadSnapshot Shell::reload() {
     disk_.loaded(*configuration_);
     report_configuration();
     read_scripts();
+    take_claims();  // of units that are new
     feed(NewConfiguration{configuration_});
     if (services_) services_->follow(engine_->planner());
     asked_attributes_.clear();

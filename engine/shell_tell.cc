@@ -14,6 +14,7 @@ std::string asked_by_text(Asker asker) {
         case Asker::Hand: return "a person";
         case Asker::Unit: return "another unit";
         case Asker::Never: return "its if-never";
+        case Asker::Boot: return "the boot sequence";
     }
     return "";
 }

@@ -2,6 +2,7 @@
 #include "tools/simulation.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "conditions/text.h"
 #include "engine/decision.h"
@@ -47,6 +48,7 @@ void Simulation::start() {
     for (const auto& [what, event] : init_) init.push_back(event);
     init.push_back(udev_);
     pending_.insert(pending_.begin(), init.begin() + 1, init.end());
+    for (Event& claim : std::exchange(claims_, {})) pending_.push_back(std::move(claim));
     feed(init[0]);
     tell_mounts();
     feed(DeadlineReached{});
@@ -293,7 +295,9 @@ void Simulation::carry_out(const PlanAction& action) {
     } else if (const auto* adopt = std::get_if<AdoptJob>(&action)) {
         bool runs_on = std::any_of(running_.begin(), running_.end(),
                                    [&](const Job& j) { return j.id == adopt->job; });
-        if (!runs_on) pending_.emplace_back(JobEnded{.job = adopt->job});
+        bool foreign = boot_scripts_.erase(adopt->pid) > 0;
+        if (foreign) running_.push_back({adopt->job, adopt->unit, Verb::Start, ""});
+        else if (!runs_on) pending_.emplace_back(JobEnded{.job = adopt->job});
     } else if (const auto* look = std::get_if<LookAgain>(&action)) {
         looks_.emplace(now_ + look->delay, look->devpath);
     } else if (const auto* read = std::get_if<ReadAttributes>(&action)) {

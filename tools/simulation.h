@@ -65,6 +65,8 @@ class Simulation {
     void advance(Duration by);
     // Ends the unit's running jobs, oldest first or all; false when none runs.
     bool end_job(const std::string& unit, const JobEnded& how);
+    // Boot runs the unit's init script, or has; its claim is found by an engine that begins.
+    bool boot_script(const std::string& unit, bool runs);
     bool daemon_ready(const std::string& unit);  // the same for its word that it is ready
     void configure(std::shared_ptr<const Configuration> configuration);
 
@@ -121,6 +123,9 @@ class Simulation {
     std::multimap<Time, std::string> looks_;
     std::multimap<Time, std::string> reads_;
     UdevSeen udev_;
+    std::set<int> boot_scripts_;         // processes that run, and are not ours
+    std::vector<Event> claims_;          // while no engine runs
+    int last_pid_ = 1000;
     std::map<std::string, Event> init_;  // of a script the last word, and by "" of the runlevel
     std::map<std::string, TracedDevice> sysfs_;  // what is really there
     std::map<std::string, uint64_t> inodes_;

@@ -29,6 +29,15 @@ bool Simulation::end_job(const std::string& unit, const JobEnded& how, std::vect
     return true;
 }
 
+bool Simulation::boot_script(const std::string& unit, bool runs) {
+    if (!configuration_->units.contains(unit)) return false;
+    ScriptStarted seen{.unit = unit, .pid = ++last_pid_, .started = now_, .by = ""};
+    if (runs) boot_scripts_.insert(seen.pid);
+    if (engine_) feed(seen);
+    else claims_.emplace_back(std::move(seen));
+    return true;
+}
+
 JobSeen Simulation::seen_now(JobId job) const {
     auto it = std::find_if(running_.begin(), running_.end(), [&](const Job& j) { return j.id == job; });
     auto wait = it == running_.end() ? waits.end() : waits.find(it->unit);

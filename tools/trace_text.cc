@@ -133,6 +133,8 @@ class Player {
         else if (w == "runlevel" || w == "script" || w == "shutdown") return of_init(line);
         else if (w == "job") return job(line);
         else if (w == "service") return service(line);
+        else if (w == "boot-script") return boot_script(line);
+        else if (w == "script-stop") return hand(line, UnitEvent::StoppedElsewhere);
         else return event(line);
         return std::nullopt;
     }
@@ -201,6 +203,14 @@ class Player {
         seen->text = "its unit of systemd " + std::string(seen->state == ServiceSeen::State::Running ? "is " : "has ") +
                      std::string(to_string(seen->state));
         simulation_->feed(*seen);
+        return std::nullopt;
+    }
+
+    MaybeError boot_script(const Line& line) {
+        std::vector<std::string> w = strings(words_of(line.rest()));
+        bool ended = w.size() == 2 && w[1] == "ended";
+        if (w.size() != 1 && !ended) return wrong(line, "expected \"boot-script UNIT\", and \"ended\" where it has");
+        if (!simulation_->boot_script(w[0], !ended)) return wrong(line, "there is no unit " + quoted(printable(w[0])));
         return std::nullopt;
     }
 
@@ -278,10 +288,11 @@ class Player {
         else if (numbered && w[1] == "exit") how.code = number;
         else if (numbered && w[1] == "signal") how.signal = number;
         else if (w.size() == 2 && w[1] == "runs-already") how = {.code = 0, .found_running = true};
+        else if (w.size() == 2 && w[1] == "down") how.found_down = true;
         else if (w.size() == 2 && w[1] == "no-action") how = {.code = 0, .no_action = true};
         else if (w.size() == 2 && w[1] == "runs-error") how = {.error = "the service runs already", .found_running = true};
         else if (w.size() != 2 || w[1] != "unseen")
-            return wrong(line, "expected \"job UNIT ok\", ready, exit N, signal N, runs-already, runs-error, no-action or unseen");
+            return wrong(line, "expected \"job UNIT ok\", ready, exit N, signal N, runs-already, runs-error, no-action, unseen or down");
         if (ready || !simulation_->end_job(std::string(w[0]), how))
             return wrong(line, "no job of " + quoted(printable(w[0])) + " runs now");
         return std::nullopt;

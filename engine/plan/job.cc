@@ -38,6 +38,7 @@ std::string describe(const JobEnded& end) {
     if (!end.error.empty()) return "could not be started: " + end.error;
     if (end.found_running) return "was not run: the service runs already";
     if (end.code) return "exited with status " + std::to_string(*end.code);
+    if (end.found_down) return "ended while nobody watched, and the service does not run";
     if (!end.signal) return "ended while nobody watched; its exit status is unknown";
     // sigdescr_np(3): the English text, without locale and without a shared buffer.
     const char* name = sigdescr_np(*end.signal);

@@ -38,6 +38,16 @@ struct AdoptJob {
     std::string unit;
     int pid = 0;
     Time marked_at{};  // CLOCK_BOOTTIME when it was about to exec
+    std::shared_ptr<const Unit> start = {};  // of whose start: an end that nobody saw is asked about
+    bool foreign = false;                    // it is somebody else's, and is spared
+};
+
+// Somebody else runs the init script of a unit, and was told to go on (devmux guard): that is the unit's start.
+struct ScriptStarted {
+    std::string unit;
+    int pid = 0;      // of the script, which may have ended
+    Time started{};   // CLOCK_BOOTTIME, rounded down
+    std::string by;   // the unit whose program called it; empty: the boot sequence
 };
 
 // The start of a daemon is over: it runs, or has said that it is ready. Its job goes on, and its end is
@@ -54,9 +64,10 @@ struct JobEnded {
     std::string error;  // why it could not be started ("/etc/init.d/gdm3: not found"); or empty
     bool found_running = false;  // nothing was started: the service ran already
     bool no_action = false;      // of a reload: the init script has no action for it, and was not run
+    bool found_down = false;     // nobody saw it end, and the service does not run
 
     bool ok() const { return code == 0 && error.empty(); }
-    bool unseen() const { return !code && !signal && error.empty(); }
+    bool unseen() const { return !code && !signal && error.empty() && !found_down; }
 };
 
 // What systemd says of the service of a unit, whoever brought it about. Not while a job of ours runs: the

@@ -59,7 +59,7 @@ Duration JobLimits::warning(const Job& job) const {
 
 Then JobLimits::then(const Job& job) const {
     const TimeLimits* limits = limits_of_(job.unit);
-    return limits && limit(job) != kNever ? limits->then : Then::Warn;
+    return limits && !job.foreign && limit(job) != kNever ? limits->then : Then::Warn;
 }
 
 void JobLimits::set_due(Job& job, Time due) {
@@ -68,13 +68,14 @@ void JobLimits::set_due(Job& job, Time due) {
     if (due != kNever) due_.insert({due, job.job});
 }
 
-void JobLimits::began(JobId id, std::string unit, Verb verb, std::string device, Time now) {
+void JobLimits::began(JobId id, std::string unit, Verb verb, std::string device, Time now, bool foreign) {
     Job& job = jobs_[id];
     job.job = id;
     job.unit = std::move(unit);
     job.verb = verb;
     job.device = std::move(device);
     job.began = now;
+    job.foreign = foreign;
     set_due(job, now + warning(job));
 }
 

@@ -37,7 +37,8 @@ class JobLimits {
     using LimitsOf = std::function<const TimeLimits*(const std::string& unit)>;
     JobLimits(Times times, LimitsOf limits_of) : times_(times), limits_of_(std::move(limits_of)) {}
 
-    void began(JobId job, std::string unit, Verb verb, std::string device, Time now);
+    // `foreign`: it is somebody else's, and gets no signal.
+    void began(JobId job, std::string unit, Verb verb, std::string device, Time now, bool foreign = false);
     void ended(JobId job);
     void seen(const JobSeen& seen, Time now, Actions& actions);
     void signalled(const JobSignalled& signalled, Time now, Actions& actions);
@@ -68,6 +69,7 @@ class JobLimits {
         std::string text;     // what it was last seen to wait in
         std::string spared;   // who was last spared, as told
         Duration pause{};     // since then between two looks
+        bool foreign = false;
     };
     std::vector<Job> checkpoint() const;
     void restore(const std::vector<Job>& from, Time down_since);

@@ -31,6 +31,8 @@ struct Managed {
     std::string reason;       // of the last start or stop
     std::string up_reason;    // why it is wanted, since it is
     std::string last_end;     // how the last job ended
+    unsigned script = 0;      // the process that ran its script last, where that may be told of again
+    Time script_at{};         // CLOCK_BOOTTIME: it was there
     std::string start_block;  // variables of the device that it was started for
 
     Truth now = Truth::Unknown;  // of the condition, when it was last evaluated

@@ -60,6 +60,7 @@ class Planner {
     void set_overdue(std::string_view unit, bool overdue, Time now, Actions& actions);
     void daemon_ready(JobId job, Time now, Actions& actions);
     void service_seen(const ServiceSeen& seen, Time now, Actions& actions);
+    void script_started(const ScriptStarted& seen, Time now, Actions& actions);
     std::optional<JobId> stop_of(JobId daemon) const;  // the one that is over when this daemon has ended
     // Events that wait for udev's word: since when, of which devices since `then`, and that it will not come.
     std::optional<Time> event_waits_since() const;
@@ -159,6 +160,9 @@ class Planner {
     void refresh_by_hand(UnitIndex unit, Time now, Actions& actions);
     void restore_refresh(UnitIndex unit, const SavedState& state, Actions& actions);
     static void carry_refresh(Managed& m, const Unit* before);
+    // planner_scripts.cc: init scripts that somebody else runs
+    void await_unit_of(const ScriptStarted& seen, Actions& actions);
+    void stopped_by_script(UnitIndex unit, Time now, Actions& actions);
     // planner_never.cc: conditions that never were true
     void consider_never(UnitIndex unit, Time now, Actions& actions);
     // planner_events.cc: each-event units

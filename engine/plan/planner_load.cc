@@ -227,6 +227,7 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
     absent_.daemons = saved.daemons;
     absent_.refreshes = saved.refreshes;
     absent_.never = saved.never;
+    absent_.claims = saved.claims;
     line_up();
 }
 
@@ -242,6 +243,7 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     m.owed = saved.owed;
     m.up_reason = saved.asker == Asker::Hand   ? "by hand"
                   : saved.asker == Asker::Unit ? "asked for by another unit"
+                  : saved.asker == Asker::Boot ? "started by the boot sequence"
                   : saved.asker == Asker::Never ? "its condition had not been true when the machine had settled"
                                                : m.unit->condition_text;
     m.since = now;
@@ -250,6 +252,10 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     if (m.is_held_back() && !m.asked_by_others()) {
         m.state = next(m.state, UnitEvent::Loss, m.kind()).state;
         m.verdict = Truth::False;
+    }
+    if (auto claim = state.claims.find(saved.unit); claim != state.claims.end()) {
+        m.script = static_cast<unsigned>(claim->second.pid);
+        m.script_at = claim->second.started;
     }
     restore_refresh(index, state, actions);
     if (restore_daemon(index, saved, state, now, actions)) return;
@@ -261,7 +267,14 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
         actions.push_back(Report{Report::Level::Info, m.unit->name,
                                  "was " + std::string(to_string(saved.actual)) +
                                      " when the engine went; watching it to its end"});
-        actions.push_back(AdoptJob{m.job, m.unit->name, mark->second.pid, mark->second.at});
+        bool starts = saved.actual == Actual::Starting;
+        const auto pid = static_cast<unsigned>(mark->second.pid);
+        bool foreign = starts && m.script == pid && m.script_at == mark->second.at;
+        if (starts) {
+            m.script = pid;
+            m.script_at = mark->second.at;
+        }
+        actions.push_back(AdoptJob{m.job, m.unit->name, mark->second.pid, mark->second.at, starts ? m.unit : nullptr, foreign});
         return;
     }
     // It was asked for and never ran. What the condition asked for, it asks for again once it is known

@@ -103,7 +103,7 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
         fall_in(index);
     }
     m.state = t.state;
-    if (event == UnitEvent::StartedElsewhere) serve_what_is_there(m);
+    if (event == UnitEvent::StartedElsewhere || event == UnitEvent::StartingElsewhere) serve_what_is_there(m);
     if (m.state.wanted == Wanted::Down || start_asked) m.retry_at = kNever;
     if (!is_next(event) && !is_end(event) && event != UnitEvent::Retry) m.tries = 0;  // somebody asks anew
     if (m.state.actual != before.actual) m.since = now;
@@ -245,6 +245,7 @@ void Planner::set_overdue(std::string_view unit, bool overdue, Time now, Actions
 
 void Planner::by_hand(UnitIndex index, UnitEvent event, Time now, Actions& actions) {
     if (event == UnitEvent::Refresh) return refresh_by_hand(index, now, actions);
+    if (event == UnitEvent::StoppedElsewhere) return stopped_by_script(index, now, actions);
     if (event != UnitEvent::HandStop) let_go(index, now, actions);
     apply(index, event, "by hand", now, actions);
     Managed& m = units_[index];

@@ -85,6 +85,14 @@ struct SavedNever {
     bool operator==(const SavedNever&) const = default;
 };
 
+// The last start of the unit's script that was somebody else's: who tells of it again tells no news.
+struct SavedClaim {
+    std::string unit;
+    int pid = 0;
+    Time started{};  // CLOCK_BOOTTIME
+    bool operator==(const SavedClaim&) const = default;
+};
+
 // "settled" was reached; it holds for the rest of the boot.
 struct SavedSettled {};
 
@@ -94,7 +102,7 @@ struct SavedGoingDown {
 };
 
 using Record = std::variant<SavedUnit, SavedLatch, SavedRun, SavedMark, SavedEnd, SavedSettled, SavedDaemon,
-                            SavedGoingDown, SavedRefresh, SavedNever>;
+                            SavedGoingDown, SavedRefresh, SavedNever, SavedClaim>;
 
 // All of it, as a restarted engine finds it.
 struct SavedState {
@@ -106,6 +114,7 @@ struct SavedState {
     std::map<std::string, JobId> daemons;  // by unit
     std::map<std::string, SavedRefresh> refreshes;
     std::map<std::string, SavedNever> never;
+    std::map<std::string, SavedClaim> claims;
     JobId last_job = 0;
     bool settled = false;
     bool going_down = false;

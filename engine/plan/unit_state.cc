@@ -72,7 +72,7 @@ constexpr std::array<std::string_view, 2> kWanted{"down", "up"};
 constexpr std::array<std::string_view, 6> kActual{"waiting", "starting", "active",
                                                   "done",    "stopping", "failed"};
 constexpr std::array<std::string_view, 3> kHold{"none", "down", "up"};
-constexpr std::array<std::string_view, 5> kAsker{"nobody", "condition", "hand", "unit", "never"};
+constexpr std::array<std::string_view, 6> kAsker{"nobody", "condition", "hand", "unit", "never", "boot"};
 constexpr std::array<std::string_view, 3> kOwed{"nothing", "then", "on-failure"};
 
 }  // namespace
@@ -167,6 +167,10 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
                 return {s, Step::None};
             s = {Wanted::Up, Actual::Active, kind.holds ? Hold::Up : Hold::None, false};
             return {s, Step::None};
+        case UnitEvent::StartingElsewhere:
+            if (s.actual == Actual::Starting || s.actual == Actual::Stopping || s.actual == Actual::Active)
+                return {s, Step::None};
+            return {{Wanted::Up, Actual::Starting, Hold::None, false}, Step::None};
         case UnitEvent::StoppedElsewhere:
             if (kind.task || s.actual == Actual::Starting || s.actual == Actual::Stopping) return {s, Step::None};
             if (s.actual != Actual::Done) s.actual = Actual::Waiting;

@@ -76,6 +76,7 @@ enum class UnitEvent : unsigned char {
     StoppedElsewhere,  // the same of a stop
     Refresh,      // what it serves is another set of devices, and it cannot be reloaded: stop and start
     Never,        // settled, and the condition has never been true: if-never: start
+    StartingElsewhere,  // somebody else runs its init script, and a job watches that to its end
 };
 
 // Whether it only comes when the unit's turn has come.
@@ -111,6 +112,7 @@ enum class Asker : unsigned char {
     Hand,
     Unit,  // another one, by a link
     Never,  // its if-never
+    Boot,   // the boot sequence: nobody asked us
 };
 
 // What a unit still owes to others since its start ended: it is in the same record as that end.

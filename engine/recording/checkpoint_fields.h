@@ -52,6 +52,8 @@ void fields(Managed& m, F&& f) {
     f("starts", m.starts);
     f("reason", m.reason);
     f("last_end", m.last_end);
+    f("script", m.script);
+    f("script_at", m.script_at);
     f("now", m.now, Truth::Unknown);
     f("verdict", m.verdict);
     f("stop_verdict", m.stop_verdict);
@@ -129,6 +131,7 @@ void fields(JobLimits::Job& job, F&& f) {
     f("text", job.text);
     f("spared", job.spared);
     f("pause", job.pause);
+    f("foreign", job.foreign);
 }
 
 template <class F>

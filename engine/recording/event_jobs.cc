@@ -4,6 +4,11 @@
 #include "engine/recording/field_text.h"
 
 namespace devmux {
+namespace {
+
+constexpr uint64_t kHighestPid = 4194304;  // PID_MAX_LIMIT, include/linux/threads.h
+
+}  // namespace
 
 std::optional<Error> EventReader::ended(const TraceLine& line, ReadEvent& out) {
     std::vector<std::string_view> w = words_of(line.rest());
@@ -23,7 +28,7 @@ std::optional<Error> EventReader::ended(const TraceLine& line, ReadEvent& out) {
         if (key == "exit") end.code = number(value);
         else if (key == "signal") end.signal = number(value);
         else if (key == "error") end.error = unescaped(value).value_or("");
-        else if (key == "found") end.found_running = value == "running", end.no_action = value == "no-action";
+        else if (key == "found") end.found_running = value == "running", end.no_action = value == "no-action", end.found_down = value == "down";
         else if (key == "took") {
             auto took = seconds_of(value);
             good &= took && *took >= Duration{} && *took != kNever;
@@ -86,6 +91,19 @@ std::optional<Error> EventReader::service_seen(const TraceLine& line, ReadEvent&
     });
     out.event = std::move(*seen);
     return error;
+}
+
+std::optional<Error> EventReader::script_started(const TraceLine& line, ReadEvent& out) {
+    std::vector<std::string_view> w = words_of(line.rest());
+    ScriptStarted seen;
+    uint64_t pid = 0;
+    bool good = (w.size() == 3 || w.size() == 4) && read_field(w[0], seen.unit) && read_field(w[1], pid) &&
+                read_field(w[2], seen.started) && (w.size() == 3 || read_field(w[3], seen.by));
+    if (!good || pid > kHighestPid || seen.started < Time{})
+        return cursor_.wrong(line, "expected \"boot-script UNIT PID SECONDS\", and the unit that called it");
+    seen.pid = static_cast<int>(pid);
+    out.event = std::move(seen);
+    return std::nullopt;
 }
 
 }  // namespace devmux

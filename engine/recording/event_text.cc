@@ -119,6 +119,7 @@ struct Writer {
         if (!end.error.empty()) append_detail("error", end.error, out);
         if (end.found_running) append_detail("found", "running", out);
         if (end.no_action) append_detail("found", "no-action", out);
+        if (end.found_down) append_detail("found", "down", out);
         if (!whose.empty()) append_detail("took", seconds_text(took), out);
     }
     void operator()(const JobSeen& seen) const {
@@ -138,12 +139,17 @@ struct Writer {
                (seen.how == ServiceSeen::How::Alone ? "" : " " + std::string(to_string(seen.how))) + "\n";
         append_detail("text", seen.text, out);
     }
+    void operator()(const ScriptStarted& seen) const {
+        out += "boot-script " + escaped_word(seen.unit) + " " + std::to_string(seen.pid) + " " + seconds_text(seen.started) +
+               (seen.by.empty() ? "" : " " + escaped_word(seen.by)) + "\n";
+    }
     void operator()(const DeadlineReached&) const { out += "deadline\n"; }
     void operator()(const HandRequest& hand) const {
         const char* word = hand.event == UnitEvent::HandStart ? "start "
                            : hand.event == UnitEvent::HandStop ? "stop "
                            : hand.event == UnitEvent::HandRestart ? "restart-unit "
                            : hand.event == UnitEvent::Refresh ? "refresh "
+                           : hand.event == UnitEvent::StoppedElsewhere ? "script-stop "
                            : hand.clear_latches ? "reset-latch " : "reset ";
         out += word + escaped_word(hand.unit) + "\n";
     }
@@ -282,18 +288,22 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
         out.event = DaemonReady{*job};
     } else if (word == "deadline") {
         out.event = DeadlineReached{};
-    } else if (word == "start" || word == "stop" || word == "restart-unit" || word == "refresh" || word == "reset" || word == "reset-latch") {
+    } else if (word == "start" || word == "stop" || word == "restart-unit" || word == "refresh" || word == "reset" || word == "reset-latch" ||
+               word == "script-stop") {
         if (!text) return expected("the name of a unit");
         UnitEvent event = word == "start"          ? UnitEvent::HandStart
                           : word == "stop"         ? UnitEvent::HandStop
                           : word == "restart-unit" ? UnitEvent::HandRestart
                           : word == "refresh"      ? UnitEvent::Refresh
+                          : word == "script-stop"  ? UnitEvent::StoppedElsewhere
                                                    : UnitEvent::Reset;
         out.event = HandRequest{*text, event, word == "reset-latch"};
     } else if (word == "ended") {
         if (auto error = ended(line, out)) return error;
     } else if (word == "service") {
         if (auto error = service_seen(line, out)) return error;
+    } else if (word == "boot-script") {
+        if (auto error = script_started(line, out)) return error;
     } else if (word == "job-seen" || word == "job-signalled") {
         if (auto error = job_watched(line, out)) return error;
     } else if (auto error = device_event(line, out)) {

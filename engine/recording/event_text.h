@@ -41,6 +41,7 @@ class EventReader {
     std::optional<Error> ended(const TraceLine& line, ReadEvent& out);
     std::optional<Error> job_watched(const TraceLine& line, ReadEvent& out);
     std::optional<Error> service_seen(const TraceLine& line, ReadEvent& out);
+    std::optional<Error> script_started(const TraceLine& line, ReadEvent& out);
 
     TraceCursor& cursor_;
     std::vector<FoundDevice> walked_;

@@ -18,16 +18,16 @@
 namespace devmux {
 namespace {
 
-constexpr std::string_view kFirst = "1 start ", kAgain = "1 again ";
+constexpr std::string_view kFirst = "1 start ", kAgain = "1 again ", kStop = "1 stop ";
 // Scripts that boot starts at one time; who comes while the line is full waits for its turn (connect(2)).
 constexpr int kLine = 256;
 
 }  // namespace
 
 std::optional<GuardQuestion> guard_question(std::string_view packet) {
-    GuardQuestion out{.unit = "", .again = packet.starts_with(kAgain)};
-    if (packet.size() > kGuardQuestionMax || (!out.again && !packet.starts_with(kFirst))) return std::nullopt;
-    packet.remove_prefix(kFirst.size());
+    GuardQuestion out{.unit = "", .again = packet.starts_with(kAgain), .stop = packet.starts_with(kStop)};
+    if (packet.size() > kGuardQuestionMax || (!out.again && !out.stop && !packet.starts_with(kFirst))) return std::nullopt;
+    packet.remove_prefix(out.stop ? kStop.size() : kFirst.size());
     if (!is_unit_name(packet)) return std::nullopt;
     out.unit = packet;
     return out;

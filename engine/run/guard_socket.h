@@ -17,6 +17,7 @@ inline constexpr size_t kGuardAnswerMax = 1024;
 struct GuardQuestion {
     std::string unit;
     bool again = false;  // it was asked before, and the daemon that was starting the unit went away
+    bool stop = false;   // the script is about to stop: nothing is asked
 };
 // Nothing: this is no question.
 std::optional<GuardQuestion> guard_question(std::string_view packet);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/model/service_file.h"
 #include "engine/model/unit.h"
 #include "engine/run/fd.h"
 
@@ -110,15 +111,24 @@ std::vector<Question> questions_before(const RunJob& job, const Surroundings& wh
         if (!where.runlevel.empty()) policy.argv.push_back(where.runlevel);
         out.push_back(std::move(policy));
     }
-    if (job.verb != Verb::Start || unit.task || unit.if_running == IfRunning::Run) return out;
-    if (script) {
-        std::string path = where.init_dir + "/" + service.init_script;
-        if (has_status_action(text_in(path)))
-            out.push_back({.kind = Question::Kind::Status, .argv = {path, "status"}, .about = path + " status"});
-    } else if (!service.status.empty()) {
-        out.push_back({.kind = Question::Kind::Status, .argv = service.status, .about = service.status[0]});
-    }
+    if (job.verb != Verb::Start) return out;
+    if (auto status = status_question(unit, where.init_dir)) out.push_back(std::move(*status));
     return out;
+}
+
+std::optional<Question> status_question(const Unit& unit, const std::string& init_dir) {
+    const Service& service = unit.service;
+    if (unit.task || unit.if_running == IfRunning::Run) return std::nullopt;
+    Question out{.kind = Question::Kind::Status, .argv = service.status, .about = ""};
+    if (service.kind == Service::Kind::InitScript) {
+        std::string path = init_dir + "/" + service.init_script;
+        if (!is_script_name(service.init_script) || !has_status_action(text_in(path))) return std::nullopt;
+        out.argv = {path, "status"};
+        out.about = path + " status";
+    } else if (!out.argv.empty()) {
+        out.about = out.argv[0];
+    }
+    return out.argv.empty() ? std::nullopt : std::optional(std::move(out));
 }
 
 Answer answer_to(const Question& question, const Exit& exit) {

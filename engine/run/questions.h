@@ -38,6 +38,9 @@ struct Surroundings {
 // In the order in which they are to be asked; none: run it.
 std::vector<Question> questions_before(const RunJob& job, const Surroundings& where);
 
+// Whether its service runs; nothing where nobody knows, or wants to.
+std::optional<Question> status_question(const Unit& unit, const std::string& init_dir);
+
 Answer answer_to(const Question& question, const Exit& exit);
 
 // Whether an init script has an action `status`. Scripts that have none answer as they like, some of

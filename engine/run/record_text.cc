@@ -3,6 +3,7 @@
 // upgrade does not misread the old one's journal.
 #include "engine/run/record_text.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -98,6 +99,12 @@ struct Writer {
         put(never.unit, out);
         put(uint64_t{never.was_true}, out);
         put(uint64_t{never.acted}, out);
+    }
+    void operator()(const SavedClaim& claim) const {
+        out += "\nclaim";
+        put(claim.unit, out);
+        put(static_cast<uint64_t>(std::max(claim.pid, 0)), out);
+        put(static_cast<uint64_t>(std::max<int64_t>(claim.started.count(), 0)), out);
     }
 };
 
@@ -254,6 +261,13 @@ std::optional<Record> record_of(std::string_view line) {
         SavedNever never{
             .unit = fields.name(), .was_true = fields.number(1) == 1, .acted = fields.number(1) == 1};
         return record_if(fields, std::move(never));
+    }
+    if (kind == "claim") {
+        SavedClaim claim{
+            .unit = fields.name(),
+            .pid = static_cast<int>(fields.number(std::numeric_limits<int>::max())),
+            .started = Time(static_cast<int64_t>(fields.number(std::numeric_limits<int64_t>::max())))};
+        return record_if(fields, std::move(claim));
     }
     return std::nullopt;
 }

@@ -127,16 +127,38 @@ void Runner::ask(std::unique_ptr<RunningJob::Asking> asking, Started& out) {
         command_.marks = false;  // that the question was asked is not that the job has run
         Result<Child> child = spawn(job, out);
         command_.marks = true;
-        if (child) return add(job.job, {job.unit->name, job.verb, *child, std::move(asking)});
+        if (child) return add(job.job, {job.unit->name, job.verb, *child, std::move(asking), nullptr});
         error = child.error();
     }
-    out.ended = failed(job.job, *error);
+    if (asking->after) out.warnings.push_back(text_of(*error));
+    out.ended = asking->after ? JobEnded{.job = job.job} : failed(job.job, *error);
+}
+
+// A start of which nobody knows how it ended: it is what the service says of itself, where that can be asked.
+Started Runner::ended_unseen(JobId job, std::shared_ptr<const Unit> unit) {
+    Started out;
+    auto question = unit ? status_question(*unit, config_.root + config_.init_dir) : std::nullopt;
+    if (!question) {
+        out.ended = JobEnded{.job = job};
+        return out;
+    }
+    auto asking = std::make_unique<RunningJob::Asking>();
+    asking->job = {.job = job, .unit = std::move(unit), .reason = "its start has ended, and nobody saw how"};
+    asking->questions = {std::move(*question)};
+    asking->after = true;
+    ask(std::move(asking), out);
+    return out;
 }
 
 Started Runner::answered(std::unique_ptr<RunningJob::Asking> asking, const Exit& exit) {
     Started out;
     const RunJob& job = asking->job;
     Answer answer = answer_to(asking->questions[asking->asked], exit);
+    if (asking->after) {
+        bool down = answer.kind == Answer::Kind::GoOn && answer.text.empty();
+        out.ended = JobEnded{.job = job.job, .found_down = down};
+        return out;
+    }
     switch (answer.kind) {
         case Answer::Kind::Refused: out.ended = JobEnded{.job = job.job, .error = answer.text}; return out;
         case Answer::Kind::Running:
@@ -171,7 +193,7 @@ void Runner::run_program(const RunJob& job, Started& out) {
     const Service& service = job.unit->service;
     out.ready = service.kind == Service::Kind::Daemon && !service.notifies;
     if (service.notifies) not_ready_[child->pid] = job.job;
-    add(job.job, {job.unit->name, job.verb, *child, nullptr});
+    add(job.job, {job.unit->name, job.verb, *child, nullptr, nullptr});
 }
 
 std::optional<JobId> Runner::ready(int pid) {
@@ -253,9 +275,14 @@ Result<Child> Runner::spawn(const RunJob& job, Started& out) {
 Started Runner::adopt(const AdoptJob& job) {
     Started out;
     Result<Child> child = spawner_.adopt(job.pid, job.marked_at);
+    if (child && child->pidfd >= 0) {
+        add(job.job, {job.unit, Verb::Start, *child, nullptr, job.start});
+        return out;
+    }
     if (!child) out.warnings.push_back(text_of(child.error()));
-    if (!child || child->pidfd < 0) out.ended = JobEnded{.job = job.job};
-    else add(job.job, {job.unit, Verb::Start, *child, nullptr});
+    Started asked = ended_unseen(job.job, job.start);
+    for (std::string& text : asked.warnings) out.warnings.push_back(std::move(text));
+    out.ended = std::move(asked.ended);
     return out;
 }
 
@@ -274,11 +301,13 @@ std::optional<JobEnded> Runner::reap(JobId job) {
     Fd(child.pidfd).reset();
     std::string unit = std::move(place->second.unit);
     auto asking = std::move(place->second.asking);
+    auto start = std::move(place->second.start);
     jobs_.erase(place);
     not_ready_.erase(child.pid);
     std::erase_if(stops_, [&](const auto& stop) { return stop.second == job; });
-    if (asking) {
-        Started next = answered(std::move(asking), *exit);
+    bool unseen = start && !exit->code && !exit->signal;
+    if (asking || unseen) {
+        Started next = asking ? answered(std::move(asking), *exit) : ended_unseen(job, std::move(start));
         for (std::string& text : next.warnings) warnings_.push_back({unit, std::move(text)});
         return next.ended;
     }

@@ -56,9 +56,11 @@ struct RunningJob {
     struct Asking {
         RunJob job;
         std::vector<Question> questions;
-        size_t asked = 0;  // of them, the one under way
+        size_t asked = 0;    // of them, the one under way
+        bool after = false;  // it has ended, and nobody saw how: does the service run?
     };
     std::unique_ptr<Asking> asking;
+    std::shared_ptr<const Unit> start;  // of an adopted one: AdoptJob::start
 };
 
 // What went wrong, and kept nothing from running, since it was last asked for.
@@ -100,6 +102,7 @@ class Runner {
     Started stop_daemon(const RunJob& job);
     Started reload_daemon(const RunJob& job);
     void ask(std::unique_ptr<RunningJob::Asking> asking, Started& out);
+    Started ended_unseen(JobId job, std::shared_ptr<const Unit> unit);
     Started answered(std::unique_ptr<RunningJob::Asking> asking, const Exit& exit);
     std::optional<Error> set_environment(const RunJob& job, Started& out);
     Result<Child> spawn(const RunJob& job, Started& out);

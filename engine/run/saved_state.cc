@@ -144,6 +144,9 @@ void StateReader::apply(Record&& record) {
     } else if (auto* never = std::get_if<SavedNever>(&record)) {
         std::string name = never->unit;
         state.never.insert_or_assign(std::move(name), std::move(*never));
+    } else if (auto* claim = std::get_if<SavedClaim>(&record)) {
+        std::string name = claim->unit;
+        state.claims.insert_or_assign(std::move(name), std::move(*claim));
     } else {
         state.settled = true;
     }
@@ -196,6 +199,7 @@ std::string text_of(const SavedState& state, std::string_view boot_id) {
     for (const SavedRun& run : state.runs) append_line(run, out);
     for (const auto& [name, job] : state.daemons) append_line(SavedDaemon{name, job}, out);
     for (const auto& [name, refresh] : state.refreshes) append_line(refresh, out);
+    for (const auto& [name, claim] : state.claims) append_line(claim, out);
     for (const auto& [job, mark] : state.marks) append_line(mark, out);
     for (const auto& [job, ended] : state.ended)
         if (ended) append_line(SavedEnd{job}, out);

@@ -73,10 +73,9 @@ std::optional<FoundStarter> find_starter(const std::string& proc, int pid, int s
     std::vector<Process> descent = descent_of(proc, pid);
     if (descent.empty()) return std::nullopt;
     FoundStarter out;
-    if (descent.size() > 1 && descent[1].pid != 1) {
-        out.script = descent[1].pid;
-        out.script_started = descent[1].stat.started_at();
-    }
+    const Process& script = descent[descent.size() > 1 && descent[1].pid != 1 ? 1 : 0];
+    out.script = script.pid;
+    out.script_started = script.stat.started_at();
     for (const Process& p : descent)
         for (int number : {p.pid, p.stat.session, p.stat.group}) {
             if (number <= 1) continue;

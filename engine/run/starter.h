@@ -22,7 +22,7 @@ namespace devmux {
 // A process, as it was found.
 struct FoundStarter {
     Starter who;
-    // The script: the parent of who asks. 0: there is none that could be watched (it is process 1).
+    // The script: the parent of who asks, or, where that is process 1, who asks, and has ended soon.
     int script = 0;
     Time script_started{};  // CLOCK_BOOTTIME, rounded down
 };

@@ -1,7 +1,9 @@
 """devmux guard: init scripts that ask before they start, called by the boot sequence, by people and by
 devmux itself; with and without a daemon. The boot sequence is one in a namespace of processes of its own,
 in which process 1 has a child called `rc`, as init(8) has."""
+import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -43,6 +45,11 @@ def calls(p, name):
 
 def ran(p, name):
     return [c for c in calls(p, name) if not c.startswith("asked")]
+
+
+def claims(p):
+    folder = p.dir / "run/claims"
+    return sorted(f.name for f in folder.iterdir()) if folder.exists() else []
 
 
 class Machine:
@@ -128,10 +135,13 @@ def a_daemon_that_does_not_answer_is_not_waited_for(p):
     equal(ran(p, "a"), ["other start"], "the script ran")
     d.barrier()
     equal(ran(p, "a"), ["other start"], "and is not run again by what was asked too late")
+    d.until_state("a", "active")
+    equal(claims(p), [], "the claim was taken in")
     d.kill()
     check((p.dir / "run/guard").exists(), "its socket is still there")
     equal(os.system(f"{p.root}/etc/init.d/a start"), 0, "refused: it goes on")
     equal(ran(p, "a"), ["other start"] * 2, "the script ran")
+    equal(claims(p), ["a"], "and has left a claim")
 
 
 @test
@@ -204,6 +214,133 @@ def the_boot_sequence_and_devmux_never_both_start_one(p):
     equal(ran(p, "each"), ["devmux start"], "events run it")
     contains(m.log(), "waits: left to devmux, which starts it when: file \"/nonexistent\" exists", "boot reads why")
     m.halt()
+
+
+@test
+def what_boot_ran_before_the_daemon_is_not_run_again(p):
+    """Scripts that have ended, one that runs on, and one that fails; then the daemon comes. And goes, and comes."""
+    script(p, "ended")
+    p.unit("ended", "description: d\nwhen: no file /nonexistent exists\ninit-script: ended\nthen: follows\n")
+    script(p, "follows")
+    p.unit("follows", "description: d\ninit-script: follows\ntask: true\n")
+    script(p, "task")
+    p.unit("task", "description: d\nwhen: no file /nonexistent exists\ninit-script: task\ntask: true\n")
+    script(p, "runs", then=f"until [ -e {p.dir}/gate ]; do sleep 0.02; done")
+    p.unit("runs", "description: d\nwhen: no file /nonexistent exists\ninit-script: runs\n")
+    script(p, "down", then=f"case $1 in\nstatus) exit 3 ;;\nesac")
+    p.unit("down", "description: d\nwhen: no file /nonexistent exists\ninit-script: down\n")
+    script(p, "other")
+    names = " ".join(f"{p.root}/etc/init.d/{n}" for n in ("ended", "task", "down", "other", "runs"))
+    status = lambda file: f"{p.build}/tools/devmux --runtime-dir {p.dir}/run list --json >{p.dir}/{file}\n"
+    done = f"until [ $(grep -c . {p.dir}/rc.log) = 5 ]; do sleep 0.02; done\n"
+    m = Machine(p, f"{p.dir}/rc {names} &\nuntil [ -e {p.dir}/runs.calls ] && [ $(grep -c start {p.dir}/runs.calls) = 2 ]; do sleep 0.02; done\n"
+                f"ls {p.dir}/run/claims >{p.dir}/left\n" + daemon_line(p) + status("first") +
+                f"kill -9 $(cat {p.dir}/daemon.pid); wait $(cat {p.dir}/daemon.pid)\n" + daemon_line(p) + status("second") + f"touch {p.dir}/gate\n" + done +
+                f"{p.build}/tools/devmux --runtime-dir {p.dir}/run wait 'unit runs active'\n" + status("third"))
+    m.until_booted()
+    equal((p.dir / "left").read_text().split(), ["down", "ended", "other", "runs", "task"], "claims")
+    equal(rc_scripts(p), [(n, 0) for n in ("ended", "task", "down", "other", "runs")], f"all ended well\n{m.log()}")
+    states = {}
+    for file in ("first", "second", "third"):
+        for unit in json.loads((p.dir / file).read_text()):
+            states.setdefault(unit["name"], []).append(unit["state"])
+            if unit["name"] != "follows":
+                equal(unit["asked_by"], "the boot sequence", f"{unit['name']}, {file}: who asked")
+    equal(states, {"ended": ["active"] * 3, "task": ["done"] * 3, "down": ["failed"] * 3, "follows": ["done"] * 3,
+                   "runs": ["starting", "starting", "active"]}, "states, as soon as the daemon was there")
+    equal({n: ran(p, n) for n in ("ended", "task", "runs", "down", "follows")},
+          {"ended": ["other start"], "task": ["other start"], "runs": ["other start"],
+           "down": ["other start", "devmux status"], "follows": ["devmux start"]}, "who ran what, once")
+    equal(claims(p), ["other"], "those of units were taken in")
+    m.halt()
+
+
+@test
+def a_script_that_boot_runs_beside_the_daemon(p):
+    """It has no condition, so boot starts it: the daemon knows, watches it, also as a new daemon, and stops others after it."""
+    script(p, "slow", then=f"until [ -e {p.dir}/gate ]; do sleep 0.02; done")
+    p.unit("slow", "description: d\ninit-script: slow\ntimeout: {start: 1s, then: kill}\n")
+    script(p, "user")
+    p.unit("user", "description: d\nwhen: no file /nonexistent exists\ninit-script: user\nrequires: slow\nafter: slow\n")
+    status = lambda file: f"{p.build}/tools/devmux --runtime-dir {p.dir}/run status slow --json >{p.dir}/{file}\n"
+    again = f"until [ -e {p.dir}/slow.calls ] && [ $(grep -c start {p.dir}/slow.calls) = 2 ]; do sleep 0.02; done\n"
+    m = Machine(p, "mv %s/user.yaml %s/user.off\n" % (p.units, p.units) + daemon_line(p) +
+                f"{p.dir}/rc {p.root}/etc/init.d/slow &\n" + again + status("first") +
+                f"mv {p.units}/user.off {p.units}/user.yaml\n{p.build}/tools/devmux --runtime-dir {p.dir}/run reload\n"
+                f"kill -9 $(cat {p.dir}/daemon.pid); wait $(cat {p.dir}/daemon.pid)\n" + daemon_line(p) +
+                f"until {p.build}/tools/devmux --runtime-dir {p.dir}/run status slow | grep -q overdue; do sleep 0.1; done\n" +
+                status("second") + f"touch {p.dir}/gate\n"
+                f"{p.build}/tools/devmux --runtime-dir {p.dir}/run wait 'unit user active'\n" + status("third"))
+    m.until_booted()
+    seen = [json.loads((p.dir / file).read_text()) for file in ("first", "second", "third")]
+    equal([u["state"] for u in seen], ["starting", "overdue", "active"], f"states\n{(p.dir / 'daemon.log').read_text()}")
+    equal({u["asked_by"] for u in seen}, {"the boot sequence"}, "who asked")
+    equal([ran(p, "slow"), ran(p, "user")], [["other start"], ["devmux start"]], "who ran what")
+    equal(rc_scripts(p), [("slow", 0)], "nobody killed it")
+    m.halt()
+
+
+@test
+def claims_are_for_this_boot_and_this_user(p):
+    path = script(p, "a")
+    p.unit("a", "description: d\nwhen: file /nonexistent exists\ninit-script: a\n")
+    start = lambda *word: subprocess.run([str(path), *(word or ("start",))], check=True)
+    start()
+    equal(claims(p), ["a"], "left, and the runtime directory was made")
+    equal((p.dir / "run").stat().st_mode & 0o7777, 0o755, "its mode")
+    equal((p.dir / "run/claims/a").read_text().split()[0], "1", "format")
+    start("stop")
+    equal(claims(p), [], "a stop takes it back")
+    for name, text in (("a", "1 another-boot 4711 4711\n"), ("b", "nonsense"), (".9", "1")):
+        (p.dir / "run/claims" / name).write_text(text)
+    d = p.daemon()
+    equal([d.state("a"), claims(p)], ["waiting", []], "another boot's are of no interest")
+    # A unit whose file comes later.
+    d.terminate()
+    later = script(p, "later")
+    subprocess.run([str(later), "start"], check=True)
+    d = p.daemon()
+    equal(claims(p), ["later"], "kept, until there is such a unit")
+    p.unit("later", "description: d\nwhen: no file /nonexistent exists\ninit-script: later\n")
+    d.ask("reload")
+    d.until_state("later", "active")
+    equal([ran(p, "later"), claims(p)], [["other start"], []], "it was not started again")
+    d.terminate()
+    # Nobody is led astray.
+    shutil.rmtree(p.dir / "run")
+    (p.dir / "elsewhere").mkdir()
+    os.symlink(p.dir / "elsewhere", p.dir / "run")
+    os.chmod(p.dir, 0o777)
+    start()
+    equal(list((p.dir / "elsewhere").iterdir()), [], "nothing behind a link that others can make")
+    os.chmod(p.dir, 0o755)
+    (p.dir / "run").unlink()
+    os.environ["DEVMUX_RUNTIME_DIR"] = f"{p.dir}/no/such/place"
+    tool = subprocess.run([str(p.build / "tools/devmux"), "guard", "a", "start"], capture_output=True, text=True, check=False)
+    del os.environ["DEVMUX_RUNTIME_DIR"]
+    equal([tool.returncode, tool.stderr], [0, ""], "where there is no place for one, it goes on in silence")
+
+
+@test
+def a_stop_by_the_script_counts_as_by_hand(p):
+    path = script(p, "a")
+    p.unit("a", "description: d\nwhen: no file /nonexistent exists\ninit-script: a\n")
+    d = p.daemon()
+    d.until_state("a", "active")
+    equal(subprocess.run([str(path), "stop"], check=False).returncode, 0, "exit status")
+    unit = d.unit("a")
+    equal([unit["state"], unit["hold"], unit["asked_by"]], ["waiting", "down", "a person"], "it is held")
+    equal(ran(p, "a"), ["devmux start", "other stop"], "the script did it")
+    subprocess.run([str(path), "start"], check=True)
+    equal([d.state("a"), ran(p, "a")[2:]], ["active", ["devmux start"]], "and a start lets it go")
+    d.ask("stop", "a")
+    equal([d.unit("a")["hold"], ran(p, "a")[3:]], ["down", ["devmux stop"]], "devmux stop stops it once")
+    d.ask("start", "a")
+    os.kill(d.pid, signal.SIGSTOP)
+    try:
+        equal(subprocess.run([str(path), "stop"], check=False).returncode, 0, "nobody answers: it goes on")
+    finally:
+        os.kill(d.pid, signal.SIGCONT)
 
 
 # What the manual has as ExecCondition=, after systemd has read it.
@@ -307,11 +444,11 @@ def debians_own_scripts_in_the_boot_sequence(p):
     scripts = debian_scripts(p)
     orders = " ".join(map(str, scripts.values()))
     m = Machine(p, f"{p.dir}/rc {orders}\n" + daemon_line(p) + f"{p.dir}/rc {orders}\ntouch {p.root}/net\n"
-                f"{p.build}/tools/devmux --runtime-dir {p.dir}/run wait 'unit mountnfs done'\n"
+                f"until grep -q mountnfs {p.dir}/mountnfs.calls; do sleep 0.05; done\n"
                 f"{p.dir}/rc {orders}\nkill -9 $(cat {p.dir}/daemon.pid)\n{p.dir}/rc {orders}\n")
     m.until_booted()
     equal({status for _, status in rc_scripts(p)}, {0}, f"all ended well\n{m.log()}")
-    # Without a daemon; left to it; run by it when there is a net; without a daemon again.
+    # Without a daemon; left to it, which knows of the first; run by it once there is a net; without a daemon again.
     equal(ran(p, "mountnfs"), ["other start", "mountnfs start", "other start"], "who ran mountnfs.sh")
     equal(ran(p, "alsa"), ["other start", "other start"], "who ran alsa-utils, whose condition never held")
     m.halt()

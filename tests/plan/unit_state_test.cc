@@ -22,7 +22,8 @@ constexpr std::array kEvents{UnitEvent::Edge,     UnitEvent::Loss,  UnitEvent::S
                              UnitEvent::FoundRunning, UnitEvent::Died, UnitEvent::Finished, UnitEvent::Pause,
                              UnitEvent::Retry, UnitEvent::StartedElsewhere, UnitEvent::StoppedElsewhere};
 // Those that the first table has no column for.
-constexpr std::array kMoreEvents{UnitEvent::HandRestart, UnitEvent::Refresh, UnitEvent::Never};
+constexpr std::array kMoreEvents{UnitEvent::HandRestart, UnitEvent::Refresh, UnitEvent::Never,
+                                 UnitEvent::StartingElsewhere};
 
 std::string text(const UnitState& s) {
     return std::string(to_string(s.wanted)) + "," + std::string(to_string(s.actual)) +
@@ -212,6 +213,18 @@ TEST_SUITE("plan/unit_state") {
         CHECK(text(next(up, UnitEvent::Edge, {.holds = true})) == "up,active");
     }
 
+    TEST_CASE("somebody else runs its script: it starts, unless it runs or is on its way already") {
+        for (const Row& row : kService) {
+            CAPTURE(row.state);
+            UnitState s = parse(row.state);
+            bool moves = s.actual == Actual::Starting || s.actual == Actual::Stopping || s.actual == Actual::Active;
+            for (UnitKind kind : {UnitKind{}, UnitKind{.task = true}, UnitKind{.holds = true}})
+                CHECK(text(next(s, UnitEvent::StartingElsewhere, kind)) == (moves ? text(s) : "up,starting"));
+        }
+        UnitState down{Wanted::Down, Actual::Done, Hold::Down, false};
+        CHECK(text(next(down, UnitEvent::StartingElsewhere, {.task = true})) == "up,starting");
+    }
+
     TEST_CASE("if-running: run starts again what is active; nobody else does") {
         UnitKind again{.starts_again = true}, while_again{.holds = true, .starts_again = true};
         UnitState active{Wanted::Up, Actual::Active, Hold::None, false};
@@ -284,7 +297,8 @@ TEST_SUITE("plan/unit_state") {
                     if (t.step == Step::Stop) CHECK(t.state.actual == Actual::Stopping);
                     bool running = t.state.actual == Actual::Starting || t.state.actual == Actual::Stopping;
                     bool still = was_running && !ended;
-                    CHECK(running == (t.step != Step::None || still));
+                    bool foreign = event == UnitEvent::StartingElsewhere && s.actual != Actual::Active;
+                    CHECK(running == (t.step != Step::None || still || foreign));
                     // Nothing starts what is held down, and nothing runs that is held down without being
                     // on its way to a stop.
                     if (t.state.hold == Hold::Down && s.hold == Hold::Down && s.wanted == Wanted::Down && !s.again)

@@ -26,9 +26,9 @@ struct Asker {
     GuardAnswer answer{};
     std::thread thread;
     Asker(const std::string& directory, const char* name, bool again = false)
-        : thread([this, directory, name, again] {
+        : thread([this, directory, name, kind = again ? kGuardAgain : kGuardStart] {
               int fd = open(directory.c_str(), O_PATH | O_CLOEXEC);
-              ask_guard(fd, name, again, &answer, told);
+              ask_guard(fd, name, kind, kGuardPatience, &answer, told);
               close(fd);
           }) {}
     void done() { thread.join(); }
@@ -60,8 +60,11 @@ TEST_SUITE("run/guard_socket") {
         CHECK(guard_question("1 start gdm")->unit == "gdm");
         CHECK_FALSE(guard_question("1 start gdm")->again);
         CHECK(guard_question("1 again unit@eth0.5:x")->again);
+        CHECK(guard_question("1 stop gdm")->stop);
+        CHECK(guard_question("1 stop gdm")->unit == "gdm");
+        CHECK_FALSE(guard_question("1 start gdm")->stop);
         CHECK(guard_question("1 start " + std::string(64, 'a')));
-        for (const std::string& no : {std::string(), std::string("1 start "), std::string("2 start gdm"), std::string("1 stop gdm"),
+        for (const std::string& no : {std::string(), std::string("1 start "), std::string("2 start gdm"), std::string("1 stops gdm"), std::string("1 stop "),
                                       "1 start " + std::string(65, 'a'), std::string("1 start a/b"), std::string("1 start a\0b", 11),
                                       std::string("1 start .a"), std::string("1 start a\n")})
             CHECK_FALSE(guard_question(no));
@@ -111,7 +114,7 @@ TEST_SUITE("run/guard_socket") {
             Asker asker(dir.path(), "gdm");
             next_client(*socket);  // and hung up at once
             asker.done();
-            CHECK(asker.answer.outcome == kGuardNobody);
+            CHECK(asker.answer.outcome == kGuardSilent);
         }
     }
 

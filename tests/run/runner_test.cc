@@ -207,4 +207,48 @@ TEST_SUITE("run/runner") {
         CHECK(lines[0].text == "start input");
         CHECK(shop.dir.read("journal").find("mark\t1\t") != std::string::npos);
     }
+
+    TEST_CASE("a start that ended and nobody saw how: the service says whether it runs") {
+        struct Row { const char* script; int answers; bool down, asked; };
+        for (const Row& row : {Row{"case $1 in\nstart|status) ;;\nesac", 0, false, true},
+                               Row{"case $1 in\nstart|status) ;;\nesac", 3, true, true},
+                               Row{"case $1 in\nstart|status) ;;\nesac", 9, false, true},
+                               Row{"case $1 in\nstart) ;;\nesac", 0, false, false}})
+            for (bool runs_on : {true, false}) {
+                Shop shop;
+                std::string path = shop.dir.write("init.d/a", "#!/bin/sh\n" + std::string(row.script) + "\n", 0755);
+                RunJob job = script_job("a", Verb::Start, 7);
+                if (runs_on) shop.spawner.alive.insert(55);
+                Started adopted = shop.runner.adopt({7, "a", 55, Time(9), job.unit});
+                std::optional<JobEnded> end = adopted.ended;
+                if (runs_on) {
+                    CHECK_FALSE(end);
+                    shop.spawner.end_adopted(55);
+                    end = shop.runner.reap(7);
+                }
+                CHECK(end.has_value() == !row.asked);
+                if (row.asked) {
+                    CHECK(shop.spawner.commands.back().argv == std::vector<std::string>{path, "status"});
+                    CHECK_FALSE(shop.spawner.commands.back().marks);
+                    shop.spawner.end(7, row.answers);
+                    end = shop.runner.reap(7);
+                }
+                REQUIRE(end);
+                CHECK(end->job == 7);
+                CHECK(end->unseen() == !row.down);
+                CHECK(end->found_down == row.down);
+                CHECK_FALSE(end->ok());
+                CHECK(shop.watch.watched.empty());
+                CHECK(shop.runner.running() == 0);
+            }
+        // A task, and what is no start, is not asked about; a question that cannot be asked says nothing.
+        Shop shop;
+        shop.dir.write("init.d/a", "#!/bin/sh\ncase $1 in\nstart|status) ;;\nesac\n", 0755);
+        CHECK(shop.runner.adopt({7, "a", 55, Time(9)}).ended->unseen());
+        shop.spawner.failing[shop.dir / "init.d/a"] = "no";
+        Started asked = shop.runner.adopt({7, "a", 55, Time(9), script_job("a").unit});
+        REQUIRE(asked.ended);
+        CHECK(asked.ended->unseen());
+        CHECK(asked.warnings.size() == 1);
+    }
 }

@@ -66,6 +66,8 @@ std::vector<Record> records() {
         SavedRefresh{.unit = "spaced out\t", .job = 0, .due = true, .known = true, .devices = ~uint64_t{0}},
         SavedNever{.unit = "odd\n", .was_true = true, .acted = false},
         SavedNever{.unit = "gdm", .was_true = false, .acted = true},
+        SavedClaim{.unit = "gdm", .pid = 812, .started = Time(1230000000)},
+        SavedClaim{.unit = "odd\n", .pid = INT32_MAX, .started = Time(INT64_MAX)},
         SavedSettled{}, SavedGoingDown{}, SavedGoingDown{false}};
 }
 
@@ -105,6 +107,8 @@ TEST_SUITE("run/saved_state") {
         CHECK(loaded.skipped == 0);
         CHECK(state.units.size() == 2);
         CHECK(state.units.at("gdm") == later);
+        CHECK(state.claims.size() == 2);
+        CHECK(state.claims.at("gdm") == SavedClaim{"gdm", 812, Time(1230000000)});
         REQUIRE(state.latches.size() == 1);
         CHECK(state.latches[0].leaf == "first \"a\tb\\\"");
         CHECK(state.latches[0].winner == Witness{"/devices/x\ny", {7, 2, 3}});

@@ -85,7 +85,7 @@ TEST_SUITE("run/starter") {
         CHECK(p.kind(20) == kSystemd);
         CHECK(p.of(20)->script == 10);
         CHECK(p.kind(30) == kSystemd);
-        CHECK(p.of(30)->script == 0);
+        CHECK(p.of(30)->script == 30);
         CHECK(p.kind(70) == kPerson);
     }
 
@@ -108,6 +108,6 @@ TEST_SUITE("run/starter") {
         CHECK_FALSE(p.of(50));  // its parent is younger: somebody else with that number
         CHECK_FALSE(p.of(99));
         CHECK(p.kind(70) == kPerson);
-        CHECK(p.of(70)->script == 0);
+        CHECK(p.of(70)->script == 70);
     }
 }

@@ -11,10 +11,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/guard/claim.h"
 #include "tools/guard/question.h"
 #include "tools/hotplug/directory.h"
 
@@ -28,6 +30,9 @@ enum { kGoOn = 0, kNo = 77, kCannotExecute = 127 };
 // which pause. Five seconds together.
 enum { kMostTries = 25, kPause = 200 };  // ms
 
+// To tell of a stop: at the machine's end each script does.
+enum { kStopPatience = 1000 };  // ms
+
 static void say(const char* text, const char* more) {
     struct iovec line[] = {{"devmux: ", 8},
                            {(void*)text, strlen(text)},
@@ -40,35 +45,82 @@ static void say_if_any(const char* text) {
     if (text[0] != '\0') say(text, "");
 }
 
-static enum GuardOutcome ask(const char* path, const char* name, bool again, struct GuardAnswer* answer) {
+static int open_directory(const char* path) {
     struct DirectoryFault fault;
     int directory = open_own_directory(path, &fault);
-    if (directory < 0) {
-        if (fault.why) say(path, ": is not asked: the directory is not safe");
-        return kGuardNobody;
-    }
-    enum GuardOutcome outcome = ask_guard(directory, name, again, answer, say_if_any);
+    if (directory < 0 && fault.why) say(path, ": is not asked: the directory is not safe");
+    return directory;
+}
+
+// Before the first daemon of a boot there is none: a claim that nobody could leave would be a script that runs twice.
+static int make_directory(const char* path) {
+    char above[PATH_MAX];
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/') --size;
+    size_t end = size;
+    while (size > 0 && path[size - 1] != '/') --size;
+    if (size == 0 || end == size || end >= sizeof above) return -1;
+    memcpy(above, path, end);
+    above[end] = above[size - 1] = '\0';
+    struct DirectoryFault fault;
+    int parent = open_own_directory(size == 1 ? "/" : above, &fault);
+    if (parent < 0) return -1;
+    bool made = mkdirat(parent, above + size, 0755) == 0;
+    int directory = made ? openat(parent, above + size, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    close(parent);
+    if (directory >= 0) fchmod(directory, 0755);  // whatever the umask of the script is
+    return directory;
+}
+
+static enum GuardOutcome ask(int directory, const char* name, enum GuardQuestionKind kind, int patience,
+                             struct GuardAnswer* answer) {
+    if (directory < 0) return kGuardNobody;
+    enum GuardOutcome outcome = ask_guard(directory, name, kind, patience, answer, say_if_any);
     (void)!chdir("/");
-    close(directory);
+    return outcome;
+}
+
+static bool is_answer(enum GuardOutcome outcome) { return outcome == kGuardGoOn || outcome == kGuardNo; }
+
+// Nobody has answered, and the script will run: whoever comes later is to know. Then once more: a daemon that
+// has come meanwhile either finds the claim, or hears us; one that sleeps hears that there is a claim.
+static enum GuardOutcome claim(const char* path, int* directory, const char* name, enum GuardOutcome outcome,
+                               struct GuardAnswer* answer) {
+    char text[kClaimMost];
+    pid_t script = getppid();
+    size_t size = claim_text("/proc", script > 1 ? script : getpid(), text);
+    if (size == 0) return outcome;
+    if (*directory < 0) *directory = make_directory(path);
+    if (*directory < 0 || !leave_claim(*directory, name, text, size)) return outcome;
+    outcome = ask(*directory, name, kGuardStart, outcome == kGuardSilent ? 1 : kGuardPatience, answer);
+    if (is_answer(outcome)) take_claim_back(*directory, name);
     return outcome;
 }
 
 static int guard(const char* path, const char* name, const char* action) {
-    if (strcmp(action, "start") != 0) return kGoOn;
+    bool stop = strcmp(action, "stop") == 0;
+    if (!stop && strcmp(action, "start") != 0) return kGoOn;
     if (!guard_name_is_good(name)) {
         say("guard: this is no name of a unit, the script goes on: ", name);
         return kGoOn;
     }
     struct GuardAnswer answer;
-    enum GuardOutcome outcome = ask(path, name, false, &answer);
+    int directory = open_directory(path);
+    if (stop) {
+        enum GuardOutcome heard = ask(directory, name, kGuardStop, kStopPatience, &answer);
+        if (directory >= 0 && heard != kGuardGoOn) take_claim_back(directory, name);
+        return kGoOn;
+    }
+    enum GuardOutcome outcome = ask(directory, name, kGuardStart, kGuardPatience, &answer);
     if (outcome == kGuardLost) {
         say("guard: devmuxd went away while it was starting ", name);
-        for (int i = 0; i < kMostTries && outcome != kGuardGoOn && outcome != kGuardNo; ++i) {
+        for (int i = 0; i < kMostTries && !is_answer(outcome); ++i) {
             nanosleep(&(struct timespec){.tv_nsec = kPause * 1000000L}, NULL);
-            outcome = ask(path, name, true, &answer);
+            outcome = ask(directory, name, kGuardAgain, kGuardPatience, &answer);
         }
     }
-    if (outcome == kGuardGoOn || outcome == kGuardNo) say_if_any(answer.text);
+    if (!is_answer(outcome)) outcome = claim(path, &directory, name, outcome, &answer);
+    if (is_answer(outcome)) say_if_any(answer.text);
     return outcome == kGuardNo ? kNo : kGoOn;
 }
 

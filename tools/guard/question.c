@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static const char kSocket[] = "guard";
-static const char kFirst[] = "1 start ", kAgain[] = "1 again ";  // of one length
+static const char* const kWords[] = {"1 start ", "1 again ", "1 stop "};
 
 bool guard_name_is_good(const char* name) {
     size_t length = strnlen(name, kGuardNameMost + 1);
@@ -29,27 +29,28 @@ static int make_socket(void) {
     return fd;
 }
 
-static void set_patience(int fd, int which, int seconds) {
-    struct timeval limit = {.tv_sec = seconds};
+// 0 is for ever.
+static void set_patience(int fd, int which, int ms) {
+    struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
     setsockopt(fd, SOL_SOCKET, which, &limit, sizeof limit);
 }
 
 // connect(2) would follow a link, and it does wait where the line of those who want in is full.
-static bool reach(int fd, int directory) {
+static bool reach(int fd, int directory, int patience) {
     struct stat status;
     if (fchdir(directory) != 0 || fstatat(directory, kSocket, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
         !S_ISSOCK(status.st_mode))
         return false;
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     memcpy(to.sun_path, kSocket, sizeof kSocket);
-    set_patience(fd, SO_SNDTIMEO, kGuardPatience);
+    set_patience(fd, SO_SNDTIMEO, patience);
     return connect(fd, (struct sockaddr*)&to, sizeof to) == 0;
 }
 
-static bool say(int fd, const char* name, bool again) {
+static bool say(int fd, const char* name, enum GuardQuestionKind kind) {
     char question[kGuardQuestionMost];
-    size_t begin = sizeof kFirst - 1, length = strlen(name);
-    memcpy(question, again ? kAgain : kFirst, begin);
+    size_t begin = strlen(kWords[kind]), length = strlen(name);
+    memcpy(question, kWords[kind], begin);
     memcpy(question + begin, name, length);
     return send(fd, question, begin + length, MSG_NOSIGNAL) == (ssize_t)(begin + length);
 }
@@ -66,14 +67,15 @@ static char hear(int fd, int flags, struct GuardAnswer* answer) {
     return packet[0];
 }
 
-enum GuardOutcome ask_guard(int directory, const char* name, bool again, struct GuardAnswer* answer,
-                            void (*told)(const char* text)) {
+enum GuardOutcome ask_guard(int directory, const char* name, enum GuardQuestionKind kind, int patience,
+                            struct GuardAnswer* answer, void (*told)(const char* text)) {
     answer->text[0] = '\0';
     answer->outcome = kGuardNobody;
     int fd = make_socket();
     if (fd < 0) return answer->outcome;
-    if (reach(fd, directory) && say(fd, name, again)) {
-        set_patience(fd, SO_RCVTIMEO, kGuardPatience);
+    if (reach(fd, directory, patience) && say(fd, name, kind)) {
+        answer->outcome = kGuardSilent;
+        set_patience(fd, SO_RCVTIMEO, patience);
         char letter = hear(fd, 0, answer);
         if (letter == '\0') {
             // From here on nothing that the daemon says reaches us, and it finds that out; what it has
