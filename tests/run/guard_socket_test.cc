@@ -114,7 +114,8 @@ TEST_SUITE("run/guard_socket") {
             Asker asker(dir.path(), "gdm");
             next_client(*socket);  // and hung up at once
             asker.done();
-            CHECK(asker.answer.outcome == kGuardSilent);
+            // Before it had asked, or after.
+            CHECK((asker.answer.outcome == kGuardSilent || asker.answer.outcome == kGuardNobody));
         }
     }
 
