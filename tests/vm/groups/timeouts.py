@@ -1,6 +1,8 @@
-"""Jobs that load modules, asleep and busy, and have run out of their time: named, and not killed; others are."""
+"""Jobs that load modules, asleep and busy, and have run out of their time: named, and not killed; others are.
+What the machine sleeps is no time; when it goes down there is less of it."""
 import json
 import re
+import time
 
 from machine import Machine, expect
 
@@ -17,21 +19,33 @@ UNITS = {
     "known": "command: {start: [/sbin/modprobe, tcrypt, mode=404, sec=1]}",
     "hangs": "when: 'network interface[name = \"dummy0\"]'\ninit-script: hangs",
 }
+NAP = 30
+OTHERS = {
+    "naps": f"init-script: naps\ntimeout: {{start: {NAP - 5}s, then: kill}}\n",
+    # When the machine goes down, three seconds of the ten minutes are left.
+    "stays": "command: {start: [/bin/busybox, 'true'], stop: [/etc/init.d/stays]}\n"
+             "timeout: {stop: 10m, shutdown: 3s, then: kill}\n",
+    "loads": "init-script: asleep\ntimeout: {start: 10m, shutdown: 3s, then: kill}\n",
+}
 SCRIPTS = {
     "asleep": "modprobe scsi_debug delay=250",
     "rescans": "for i in 1 2 3 4 5; do echo 1 >/sys/bus/scsi/devices/0:0:0:0/rescan; done",
     "hangs": "trap '' TERM\nsleep 1000",
+    "stays": "trap '' TERM\nsleep 1001",
+    "naps": "until [ -e /run/slept ]; do sleep 0.1; done",
 }
 
 
 def run(report, programs):
-    with Machine(programs, "tcrypt scsi_debug sd_mod dummy sha256_generic", []) as m:
+    with Machine(programs, "tcrypt scsi_debug sd_mod dummy sha256_generic", [], firmware=True) as m:
         def check(name):
             return report.check(f"timeouts: {name}", m)
 
         for unit, text in UNITS.items():
             limits = LIMITS.replace("}", ", drivers: {tcrypt: never}}") if unit == "known" else LIMITS
             write(m, f"/etc/devmux/units.d/{unit}.yaml", f"description: of the test\n{text}\n{limits}", 644)
+        for unit, text in OTHERS.items():
+            write(m, f"/etc/devmux/units.d/{unit}.yaml", f"description: of the test\n{text}", 644)
         for script, text in SCRIPTS.items():
             write(m, f"/etc/init.d/{script}", f"#!/bin/sh\n{text}\n", 755)
         m.must("modprobe sd_mod")
@@ -40,6 +54,8 @@ def run(report, programs):
         asleep(m, check)
         ordinary(m, check)
         busy(m, check)
+        suspended(m, check)
+        going_down(m, check)
 
 
 def write(m, path, text, mode):
@@ -134,3 +150,37 @@ def ordinary(m, check):
             has(logged(m, f"hangs: {signal} sent to "), "hangs (pid ", "sleep (pid ", reason)
             has(told_kernel(m, f"hangs: {signal} to hangs"), "hangs (pid ", "which waits in ", reason)
         failed(m, "hangs", "was killed by signal 9 (Killed)")
+
+
+def suspended(m, check):
+    with check(f"{NAP} s asleep are no time of the {NAP - 5} s that a job has"):
+        m.must("devmux start --no-wait naps")
+        m.until("pidof sleep")
+        # To RAM: suspended to idle the clock of an emulated processor runs on.
+        with m.guest.asleep("mem"):
+            time.sleep(NAP)
+        found = status(m, "naps")
+        expect("naps is", found["state"], "starting")
+        m.must("touch /run/slept")
+        m.until("devmux status naps | grep -q active")
+        expect("overdue", m.must("grep -c 'naps: its start is overdue' $log; true").strip(), "0")
+
+
+def going_down(m, check):
+    with check("when the machine goes down: a shorter deadline, for what stops and what starts; a load is spared"):
+        m.until("devmux --json status rescans | grep -q -v '\"state\":\"\\(starting\\|overdue\\)\"'")
+        m.until("! pidof modprobe")
+        m.until("! grep -q ^scsi_debug /proc/modules || rmmod scsi_debug")
+        m.must("devmux start stays && devmux start --no-wait loads")
+        m.until("pidof modprobe")
+        m.must("devmux shutdown --no-wait")
+        has(logged(m, "loads: its start is overdue: "), "loading module scsi_debug", "that is never killed")
+        has(told_kernel(m, "loads: its start is overdue: "), "loading module scsi_debug", "that is never killed")
+        has(logged(m, "loads: no SIGTERM, though its start is overdue"), "loading module scsi_debug")
+        has(logged(m, "stays: its stop is overdue: 3s was allowed"))
+        for signal in ("SIGTERM", "SIGKILL"):
+            has(logged(m, f"stays: {signal} sent to "), "stays (pid ", "its stop is overdue: 3s was allowed")
+            has(told_kernel(m, f"stays: {signal} to stays"), "which waits in ", "its stop is overdue: 3s was allowed")
+        logged(m, "stays: the stop was killed by signal 9 (Killed)")
+        m.must("! grep -q 'loads: SIG' $log")
+        m.must("devmux shutdown --cancel")
