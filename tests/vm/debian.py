@@ -98,7 +98,7 @@ FLAVOURS = {
     "sysvinit-boot": Flavour("sysvinit-core sysv-rc insserv udev kmod iproute2 procps libsystemd0 alsa-utils", "",
                              {"/etc/inittab": INITTAB}),
     "systemd": Flavour(
-        "systemd-sysv udev kmod iproute2 procps dbus libsystemd0",
+        "systemd-sysv udev kmod iproute2 procps dbus libsystemd0 cron",
         "etc/systemd/system/timers.target.wants",
         {
             "/etc/machine-id": "0123456789abcdef0123456789abcdef\n",

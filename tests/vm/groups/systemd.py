@@ -17,6 +17,9 @@ UNITS = {
     "missing": "when: file /run/never exists\nsystemd: nowhere.service",
     "bad": "when: file /run/never exists\nsystemd: bad.service",
     "slow": "when: file /run/never exists\nsystemd: slow@kill.service",
+    "bus": "when: file /run/never exists\nsystemd: dbus.service",
+    "reloads": "when: file /run/never exists\nsystemd: reloads.service",
+    "restarts": "when: file /run/never exists\nsystemd: restarts.service",
     "anew": "when: file /run/never exists\nsystemd: slow@reexec.service",
 }
 STAYS = b"[Service]\nExecStart=/bin/sleep infinity\n"
@@ -37,6 +40,8 @@ def files():
         f"{etc}/devmuxd.service": service.replace("@sbindir@", "/usr/bin").encode(),
         f"{etc}/first.service": STAYS,
         f"{etc}/held.service": STAYS,
+        f"{etc}/reloads.service": STAYS + b"ExecReload=/bin/sh -c 'echo reload >>/var/log/reloads; test ! -e /run/reload-fails'\n",
+        f"{etc}/restarts.service": STAYS,
         f"{etc}/third.target": b"[Unit]\nDescription=of the test\n",
         f"{etc}/bad.service": b"[Service]\nType=oneshot\nExecStart=/bin/false\n",
         f"{etc}/slow@.service": b"[Service]\nType=oneshot\nRemainAfterExit=yes\n"
@@ -86,7 +91,9 @@ def run(report, programs):
         graph(m, check)
         by_hand(m, check)
         reasons(m, check)
+        reloads(m, check)
         crashes(m, check)
+    boot(report, programs)
 
 
 def graph(m, check):
@@ -151,6 +158,83 @@ def reasons(m, check):
         m.must("! test -e /var/log/masked")
         fails(m, "missing", "systemd knows no unit nowhere.service")
         fails(m, "bad", "bad.service failed (exit-code)")
+
+
+def reloads(m, check):
+    with check("refresh: systemd reloads what it can; a reload that failed is told, and nothing is restarted"):
+        m.must("devmux start reloads bus")
+        pids = main_pid(m, "reloads"), main_pid(m, "dbus")
+        m.must("devmux refresh reloads bus")
+        expect("calls", m.must("cat /var/log/reloads"), "reload")
+        m.must("touch /run/reload-fails; ! devmux refresh reloads")
+        found = status(m, "reloads")
+        expect("reloads is", (found["state"], found["reload_failed"]), ("active", True))
+        assert found["last_reload"].startswith("failed: reloads.service"), found["last_reload"]
+        expect("processes", (main_pid(m, "reloads"), main_pid(m, "dbus")), pids)
+    with check("what systemd cannot reload is restarted"):
+        m.must("devmux start restarts")
+        before = main_pid(m, "restarts")
+        m.must("devmux refresh restarts")
+        assert main_pid(m, "restarts") not in ("0", before), "it was not restarted"
+    with check("the message bus goes and comes: seen as by hand, and in nobody's way"):
+        m.must("systemctl stop dbus.socket dbus.service")
+        settled(m, "bus", "waiting")
+        m.must("devmux stop restarts && ! systemctl is-active restarts && devmux start restarts")
+        m.must("systemctl start dbus.socket dbus.service")
+        settled(m, "bus", "active")
+
+
+# A service as Debian has it, and the drop-in that devmux(1) has for such.
+OWNED = {
+    "/etc/devmux/units.d/cron.yaml": b"description: of the test\nwhen: file /run/go exists\nsystemd: cron.service\n",
+    "/etc/systemd/system/cron.service.d/devmux.conf":
+        b"[Unit]\nAfter=devmuxd.service\n"
+        b"[Service]\nExecCondition=/bin/sh -c 'devmux guard cron start || [ $$? -ne 77 ]'\n",
+    "/etc/systemd/system/multi-user.target.d/devmux.conf": b"[Unit]\nWants=devmuxd.service\n",
+}
+
+
+def boot(report, programs):
+    with DebianMachine(programs, "", [], flavour="systemd", files=files() | OWNED) as m:
+        def check(name):
+            return report.check(f"systemd, boot: {name}", m)
+
+        def cron(prop):
+            return m.must(f"systemctl show -p {prop} --value cron.service")
+
+        def begun():
+            return m.must("journalctl -b -o cat -u cron.service").count("Started cron")
+
+        with check("a service of Debian's that devmux owns: boot leaves it"):
+            expect("devmuxd is", m.must("systemctl is-active devmuxd"), "active")
+            expect("enabled", m.must("systemctl is-enabled cron.service"), "enabled")
+            expect("cron is", (cron("ActiveState"), cron("Result")), ("inactive", "exec-condition"))
+            found = status(m, "cron")
+            expect("unit", (found["state"], found["hold"], found["starts"]), ("waiting", "", 0))
+            expect("starts", begun(), 0)
+        with check("its condition comes true: devmux starts it, once"):
+            m.must("touch /run/go")
+            found = settled(m, "cron", "active")
+            expect("unit", (found["asked_by"], found["starts"]), ("its condition", 1))
+            expect("cron is", cron("ActiveState"), "active")
+            expect("starts", begun(), 1)
+        with check("systemctl stop by hand is seen, a start is passed over, and devmux start is not"):
+            m.must("systemctl stop cron.service")
+            expect("hold", settled(m, "cron", "waiting")["hold"], "down")
+            m.must("systemctl start cron.service")
+            expect("cron is", (cron("ActiveState"), cron("Result")), ("inactive", "exec-condition"))
+            m.must("devmux start cron")
+            expect("cron is", cron("ActiveState"), "active")
+            expect("starts", begun(), 2)
+        with check("without the daemon, and without devmux, it is systemd's again"):
+            m.must("systemctl stop devmuxd && systemctl restart cron.service")
+            expect("cron is", cron("ActiveState"), "active")
+            m.must("mv /usr/bin/devmux /usr/bin/devmux.away && systemctl restart cron.service")
+            expect("cron is", cron("ActiveState"), "active")
+            pid = cron("MainPID")
+            m.must("mv /usr/bin/devmux.away /usr/bin/devmux && systemctl start devmuxd")
+            settled(m, "cron", "active")
+            expect("process", cron("MainPID"), pid)
 
 
 def crashes(m, check):
