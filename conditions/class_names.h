@@ -24,6 +24,8 @@ class ClassNames {
     virtual std::vector<std::string> all_names() const = 0;       // for "did you mean"
     // Why a device of the class may be missing, and what brings it; for `explain`.
     virtual const std::string& supplied_by(ClassId id) const = 0;
+    // Whether its devices are network interfaces, all of them.
+    virtual bool has_links(ClassId) const { return false; }
     // What on a bus could become one, if a driver took it; of all classes that it includes, too.
     virtual const std::vector<Hardware>& hardware(ClassId) const {
         static const std::vector<Hardware> none;

@@ -14,8 +14,9 @@ namespace devmux {
 
 enum class Quantifier : unsigned char { Any, First, AtLeast, AtMost, Exactly, All };
 
-// What a matching device must be besides present.
-enum class DeviceState : unsigned char { Present, Seen, Bound };
+// What a matching device must be besides present. The last three are of network interfaces alone.
+enum class DeviceState : unsigned char { Present, Seen, Bound, Up, Running, Online };
+constexpr bool is_of_links(DeviceState state) { return state >= DeviceState::Up; }
 
 // `at least 2 usb device[driver = "usb"] present`
 struct DeviceTerm {

@@ -28,11 +28,15 @@ std::string unsure_why(const Facts& facts, const DeviceFacts& device) {
 std::string awaited(const DeviceTerm& term, const Facts& facts) {
     std::string out;
     facts.each_device(term.class_id, "", [&](const DeviceFacts& device, bool unsure) {
-        Truth match = both(belongs(term, device), is_as_asked(term, device));
+        Truth match = both(belongs(term, device), is_as_asked(term, device, facts));
         if (unsure) match = both(match, Truth::Unknown);
         if (match != Truth::Unknown) return true;
-        bool udev = !device.ready() && term.state == DeviceState::Present;
-        out = (udev ? "udev to be done with " : "the attributes to be read of ") + printable(device.name());
+        bool of_links = is_of_links(term.state), link = of_links && device.ready() && !unsure;
+        bool udev = !device.ready() && (of_links || term.state == DeviceState::Present);
+        out = (udev   ? "udev to be done with "
+               : link ? "the state to be known of the link "
+                      : "the attributes to be read of ") +
+              printable(device.name());
         return false;
     });
     if (facts.in_doubt()) return "sysfs to be looked at again";
@@ -46,7 +50,7 @@ std::string describe_devices(const DeviceTerm& term, const Facts& facts, Time no
     unsigned count = 0;
     bool of_the_set = true;
     auto describe = [&](const DeviceFacts& device, bool unsure) {
-        Truth in_set = belongs(term, device), asked = is_as_asked(term, device);
+        Truth in_set = belongs(term, device), asked = is_as_asked(term, device, facts);
         bool match = !unsure && in_set == Truth::True && asked == Truth::True;
         if (match != want_matching || (unsure || in_set != Truth::False) != of_the_set) return true;
         if (++count > kShown) return true;
@@ -58,6 +62,7 @@ std::string describe_devices(const DeviceTerm& term, const Facts& facts, Time no
             std::string why = unsure ? unsure_why(facts, device) : seen_by(term.predicate, device);
             if (why.empty()) why = seen_by(term.have, device);
             if (why.empty() && term.state == DeviceState::Bound) why = "no driver bound";
+            if (why.empty() && is_of_links(term.state) && device.ready()) why = facts.link_seen(device);
             if (why.empty() && !device.ready()) why = "udev is not done with it";
             if (!why.empty()) out += ": " + printable(why);
         }

@@ -1,4 +1,8 @@
 // fact = a row of terms.cc
+#include <arpa/inet.h>
+
+#include <array>
+
 #include "conditions/parser.h"
 #include "conditions/terms.h"
 #include "conditions/text.h"
@@ -70,6 +74,23 @@ std::string runlevels(Cursor& cursor) {
     return from + " to " + to;
 }
 
+// Names of hosts are not looked up: that would need the network, and somebody who answers.
+std::string address(Cursor& cursor) {
+    Token token = cursor.take();
+    std::array<unsigned char, sizeof(in6_addr)> bytes{};
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    bool is_text = token.kind == Token::Kind::Word || token.kind == Token::Kind::String;
+    for (int family : {AF_INET, AF_INET6})
+        if (is_text && inet_pton(family, token.text.c_str(), bytes.data()) == 1 &&
+            inet_ntop(family, bytes.data(), text.data(), text.size())) {
+            std::string out = text.data();
+            if (out == "0.0.0.0" || out == "::") cursor.fail_at(token, "nobody has the address " + out);
+            return out;
+        }
+    cursor.fail_at(token, "expected an IP address, found " + described(token),
+                   "192.0.2.1 or 2001:db8::1; names of hosts are not looked up");
+}
+
 // `only_row`: a mismatch is this row's error; otherwise the next row is tried.
 bool read_row(Cursor& cursor, const FactTerm& row, FactKey& key, bool only_row) {
     key = {row.kind, ""};
@@ -89,6 +110,10 @@ bool read_row(Cursor& cursor, const FactTerm& row, FactKey& key, bool only_row) 
         if (part == "FSTYPE") {
             std::string type = file_system(cursor);
             key.name = key.name.empty() ? type : type + " " + key.name;
+            continue;
+        }
+        if (part == "ADDRESS") {
+            key.name = address(cursor);
             continue;
         }
         if (part == "N") return key.name = runlevels(cursor), true;
@@ -124,8 +149,12 @@ bool read_fact(Cursor& cursor, FactKey& key) {
     bool path = start.kind == Token::Kind::Path || (start.kind == Token::Kind::String && start.text.starts_with('/'));
     if (start.kind != Token::Kind::Word && !path) return false;
     std::vector<const FactTerm*> rows;
-    for (const FactTerm& row : fact_terms())
-        if (first_word(row) == (path ? "PATH" : std::string_view(start.low))) rows.push_back(&row);
+    for (const FactTerm& row : fact_terms()) {
+        if (first_word(row) != (path ? "PATH" : std::string_view(start.low))) continue;
+        Cursor attempt = cursor;
+        if (!is_fixed(row)) rows.push_back(&row);
+        else if (read_row(attempt, row, key, false)) return cursor = attempt, true;
+    }
     std::string all;
     for (const FactTerm* row : rows) {
         Cursor attempt = cursor;

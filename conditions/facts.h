@@ -61,11 +61,13 @@ class DeviceFacts {
 };
 
 enum class FactKind : unsigned char {
-    Settled, File, KernelArgument, UnitActive, UnitFailed, UnitDone, Mounted, OnType, RootOnType, Runlevel
+    Settled, File, KernelArgument, UnitActive, UnitFailed, UnitDone, Mounted, OnType, RootOnType, Runlevel,
+    NetworkOnline, RouteTo
 };
 
 // A fact without a device: `name` is the path, the word (with "=VALUE") or the unit; of OnType the
-// type of file system, a blank and the path, and of RootOnType the type alone; of Runlevel "2" or "2 to 5".
+// type of file system, a blank and the path, and of RootOnType the type alone; of Runlevel "2" or "2 to 5";
+// of RouteTo the address as inet_ntop(3) writes it.
 struct FactKey {
     FactKind kind = FactKind::Settled;
     std::string name;
@@ -79,6 +81,13 @@ bool is_of_mounts(FactKind kind);
 // Of a fact of mounts: the path that it asks about, and the type, which is empty for Mounted.
 std::string_view mount_path(const FactKey& key);
 std::string_view mount_type(const FactKey& key);
+
+// What the link of a network interface may be: each is more than the one before.
+enum class LinkState : unsigned char {
+    Up,       // somebody has switched it on (IFF_UP)
+    Running,  // … and it can carry packets: there is a carrier, and nothing below it is missing
+    Online,   // … and it has an address beyond link scope that may be used
+};
 
 class Facts {
   public:
@@ -97,6 +106,9 @@ class Facts {
     // This very device is there for certain.
     virtual bool stands(std::string_view, const Generation&) const { return false; }
     virtual Truth fact(const FactKey& key) const = 0;
+    // Of a network interface. And what is missing, for people: "it is up, without an address".
+    virtual Truth link(const DeviceFacts&, LinkState) const { return Truth::Unknown; }
+    virtual std::string link_seen(const DeviceFacts&) const { return ""; }
     // What was seen instead, where there is more to say than yes and no.
     virtual std::string seen(const FactKey&) const { return ""; }
 };

@@ -68,7 +68,8 @@ class Grammar {
         if (cursor_.peek().kind == Token::Kind::End) return;
         std::string near;
         if (cursor_.peek().kind == Token::Kind::Word) {
-            std::vector<std::string> next{"and", "or", "for", "present", "bound", "seen"};
+            std::vector<std::string> next{"and", "or", "for"};
+            for (const StateTerm& state : state_terms()) next.emplace_back(state.word);
             near = nearest(cursor_.peek().text, next);
         }
         cursor_.fail("expected \"and\", \"or\", \"for\" or the end, found " + described(cursor_.peek()),
@@ -192,7 +193,8 @@ class Grammar {
             cursor_.fail("expected a device, a fact or a parenthesis, found " + described(token));
         std::vector<std::string> known = classes_.all_names();
         for (const FactTerm& term : fact_terms())
-            if (!term.pattern.starts_with("PATH")) known.emplace_back(term.pattern.substr(0, term.pattern.find(' ')));
+            if (is_fixed(term)) known.emplace_back(term.pattern);
+            else if (!term.pattern.starts_with("PATH")) known.emplace_back(term.pattern.substr(0, term.pattern.find(' ')));
         std::string two = words[0] + (words.size() > 1 ? " " + words[1] : "");
         std::string near = words.size() > 1 ? nearest(two, known) : "";
         if (near.empty()) near = nearest(words[0], known);
@@ -204,8 +206,15 @@ class Grammar {
     bool read_state(DeviceTerm& t) {
         cursor_.skip_noise();
         if (cursor_.accept("available")) return true;  // of the specification: the same as present
-        for (const StateTerm& state : state_terms())
-            if (cursor_.accept(state.word)) return t.state = state.state, true;
+        Token token = cursor_.peek();
+        for (const StateTerm& state : state_terms()) {
+            if (!cursor_.accept(state.word)) continue;
+            if (is_of_links(state.state) && !classes_.has_links(t.class_id))
+                cursor_.fail_at(token, quoted(state.word) + " is a state of network interfaces, and " +
+                                           quoted(t.class_name) + " is none",
+                                "for example: network interface " + std::string(state.word));
+            return t.state = state.state, true;
+        }
         return false;
     }
 

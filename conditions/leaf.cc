@@ -21,12 +21,15 @@ Truth belongs(const DeviceTerm& term, const DeviceFacts& device) {
     return matches(term.predicate, device);
 }
 
-Truth is_as_asked(const DeviceTerm& term, const DeviceFacts& device) {
-    Truth state = Truth::True;
+Truth is_as_asked(const DeviceTerm& term, const DeviceFacts& device, const Facts& facts) {
+    Truth state = Truth::True, ready = device.ready() ? Truth::True : Truth::Unknown;
     switch (term.state) {
-        case DeviceState::Present: state = device.ready() ? Truth::True : Truth::Unknown; break;
+        case DeviceState::Present: state = ready; break;
         case DeviceState::Seen: break;
         case DeviceState::Bound: state = truth_of(has_driver(device)); break;
+        case DeviceState::Up: state = both(ready, facts.link(device, LinkState::Up)); break;
+        case DeviceState::Running: state = both(ready, facts.link(device, LinkState::Running)); break;
+        case DeviceState::Online: state = both(ready, facts.link(device, LinkState::Online)); break;
     }
     return both(state, matches(term.have, device));
 }
@@ -39,7 +42,7 @@ Count count_devices(const DeviceTerm& term, const Facts& facts) {
     facts.each_device(term.class_id, name ? std::string_view(name->value) : "", [&](const DeviceFacts& device, bool unsure) {
         Truth in_set = unsure ? both(Truth::Unknown, belongs(term, device)) : belongs(term, device);
         if (in_set == Truth::False) return true;
-        Truth as_asked = is_as_asked(term, device);
+        Truth as_asked = is_as_asked(term, device, facts);
         if (all && in_set == Truth::True && as_asked == Truth::False) ++count.failing;
         Truth match = both(in_set, as_asked);
         if (match == Truth::Unknown) ++count.unknown;

@@ -20,6 +20,6 @@ Truth truth_of_count(const DeviceTerm& term, const Count& count);
 
 // The two halves of what a term asks of one device: does it belong to the set, and is it as asked.
 Truth belongs(const DeviceTerm& term, const DeviceFacts& device);
-Truth is_as_asked(const DeviceTerm& term, const DeviceFacts& device);
+Truth is_as_asked(const DeviceTerm& term, const DeviceFacts& device, const Facts& facts);
 
 }  // namespace devmux

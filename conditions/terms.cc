@@ -36,6 +36,13 @@ constexpr std::array kFacts{
              "the boot loader: it cannot change before the next boot"},
     FactTerm{FactKind::Runlevel, "runlevel N [to N]",
              "init says that the machine is in that runlevel, or in one of these", "init: telinit N"},
+    FactTerm{FactKind::NetworkOnline, "network online",
+             "a link that runs has an address beyond link scope, and a default route of the same family "
+             "leads over a link that runs",
+             "whoever configures the network: ifup, a DHCP client, NetworkManager"},
+    FactTerm{FactKind::RouteTo, "route to ADDRESS",
+             "the main routing table has a way to that address",
+             "whoever configures the network, or ip route add"},
 };
 
 constexpr std::array kStates{
@@ -43,11 +50,15 @@ constexpr std::array kStates{
     StateTerm{DeviceState::Seen, "seen", "the kernel announced it; udev may still be at work on it"},
     StateTerm{DeviceState::Bound, "bound",
               "it, or its nearest ancestor on a bus, has a driver"},
+    StateTerm{DeviceState::Up, "up", "of a network interface: it is switched on"},
+    StateTerm{DeviceState::Running, "running", "of a network interface: it is up, and has a carrier"},
+    StateTerm{DeviceState::Online, "online",
+              "of a network interface: it is running, and has an address beyond link scope"},
 };
 
-constexpr std::array<std::string_view, 18> kKeywords{
+constexpr std::array<std::string_view, 21> kKeywords{
     "and", "or", "not", "no", "for", "first", "any", "at", "least", "most", "exactly", "all",
-    "have", "only", "it", "present", "seen", "bound"};
+    "have", "only", "it", "present", "seen", "bound", "up", "running", "online"};
 
 constexpr std::array<std::string_view, 6> kNoise{"both", "the", "a", "an", "is", "are"};
 
@@ -76,6 +87,10 @@ const FactTerm& fact_term(FactKind kind) {
     for (const FactTerm& term : kFacts)
         if (term.kind == kind) return term;
     __builtin_unreachable();
+}
+
+bool is_fixed(const FactTerm& term) {
+    return std::none_of(term.pattern.begin(), term.pattern.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
 std::span<const StateTerm> state_terms() { return kStates; }
@@ -116,7 +131,7 @@ std::string to_string(const FactKey& key) {
             out += is_of_mounts(key.kind) ? path(mount_path(key)) : quoted(key.name);
         } else if (part == "FSTYPE") {
             out += word(mount_type(key));
-        } else if (part == "NAME") {
+        } else if (part == "NAME" || part == "ADDRESS") {
             out += word(key.name);
         } else if (part == "N") {
             out += key.name;

@@ -15,7 +15,7 @@
 namespace devmux {
 
 // A fact that needs no device. `pattern` is its syntax, word by word: lower-case words stand for
-// themselves, PATH, FSTYPE, WORD, NAME and N for an argument, "[= VALUE]" and "[to N]" for what may follow it.
+// themselves, PATH, FSTYPE, WORD, NAME, ADDRESS and N for an argument, "[= VALUE]" and "[to N]" for what may follow it.
 struct FactTerm {
     FactKind kind;
     std::string_view pattern;
@@ -24,9 +24,13 @@ struct FactTerm {
 };
 
 std::span<const FactTerm> fact_terms();
+// Its words take no argument: all of them together are the fact, and names of classes may begin as it does
+// ("network online", and the class "network interface").
+bool is_fixed(const FactTerm& term);
 const FactTerm& fact_term(FactKind kind);
 
-// The state of a device in a presence: `sound card bound`.
+// The state of a device in a presence: `sound card bound`. Some are of network interfaces alone
+// (condition.h, is_of_links()).
 struct StateTerm {
     DeviceState state;
     std::string_view word;

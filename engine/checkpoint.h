@@ -9,6 +9,7 @@
 #include "engine/intake/history.h"
 #include "engine/model/device_checkpoint.h"
 #include "engine/plan/job_limits.h"
+#include "engine/plan/known_links.h"
 #include "engine/plan/known_mounts.h"
 #include "engine/plan/late_attributes.h"
 #include "engine/plan/planner_checkpoint.h"
@@ -20,6 +21,7 @@ struct Checkpoint {
     bool coldplug = false, doubted = false, settled = false;
     std::map<std::string, Truth> files;
     KnownMounts mounts;
+    KnownLinks links;
     std::string runlevel;
     std::map<std::string, ScriptRunlevels> scripts;
     bool going_down = false;

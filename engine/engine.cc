@@ -46,7 +46,7 @@ void Engine::start(const SavedState& saved, Time now, Actions& actions) {
 }
 
 Checkpoint Engine::checkpoint() const {
-    return {world_.coldplug, world_.doubted, world_.settled, world_.files, world_.mounts, world_.runlevel,
+    return {world_.coldplug, world_.doubted, world_.settled, world_.files, world_.mounts, world_.links, world_.runlevel,
             world_.scripts, world_.going_down, world_.table.checkpoint(), history_.checkpoint(), planner_.checkpoint(),
             udev_.checkpoint(), late_.checkpoint(), limits_.checkpoint(), limits_.down_since(),
             last_looks_, counters_.unready};
@@ -58,6 +58,7 @@ void Engine::restore(const Checkpoint& from) {
     world_.settled = from.settled;
     world_.files = from.files;
     world_.mounts = from.mounts;
+    world_.links = from.links;
     world_.runlevel = from.runlevel;
     world_.scripts = from.scripts;
     world_.going_down = from.going_down;

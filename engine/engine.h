@@ -61,7 +61,7 @@ struct NewConfiguration {
 };
 
 using Event = std::variant<DeviceEvent, LookedAt, AttributesRead, Snapshot, CaughtUp, ColdplugComplete, InDoubt,
-                           UdevSeen, ModulesSeen, FileSeen, MountsSeen, RunlevelSeen, ScriptSeen, ShutdownAsked,
+                           UdevSeen, ModulesSeen, FileSeen, MountsSeen, LinksSeen, RunlevelSeen, ScriptSeen, ShutdownAsked,
                            JobEnded, JobSeen, JobSignalled, DaemonReady,
                            ServiceSeen, ScriptStarted, DeadlineReached, HandRequest, NewConfiguration>;
 
@@ -123,6 +123,7 @@ class Engine {
     void take(const ModulesSeen& modules, Time now, Actions& actions);
     void take(const FileSeen& file, Time now, Actions& actions);
     void take(const MountsSeen& seen, Time now, Actions& actions);
+    void take(const LinksSeen& seen, Time now, Actions& actions);
     void take(const RunlevelSeen& seen, Time now, Actions& actions);
     void take(const ScriptSeen& seen, Time now, Actions& actions);
     void take(const ShutdownAsked& asked, Time now, Actions& actions);

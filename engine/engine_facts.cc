@@ -1,4 +1,6 @@
 // News of facts that are no devices. See engine.h.
+#include <algorithm>
+
 #include "engine/engine.h"
 
 namespace devmux {
@@ -15,6 +17,16 @@ void Engine::take(const MountsSeen& seen, Time now, Actions& actions) {
     for (const MountSeen& mount : seen.mounts)
         if (take_in(mount, world_.mounts)) changed.push_back({FactKind::Mounted, mount.path});
     planner_.facts_changed(changed, now, actions);
+}
+
+void Engine::take(const LinksSeen& seen, Time now, Actions& actions) {
+    LinkNews news = take_in(seen, world_.links);
+    std::vector<const Device*> devices;
+    for (uint64_t ifindex : news.links)
+        world_.table.each_of_ifindex(ifindex, [&](const Device& device) { devices.push_back(&device); });
+    // In one order, whatever the table was made of.
+    std::sort(devices.begin(), devices.end(), [](const Device* a, const Device* b) { return a->devpath() < b->devpath(); });
+    planner_.links_changed(devices, news.facts, now, actions);
 }
 
 }  // namespace devmux

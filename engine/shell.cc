@@ -249,6 +249,7 @@ void Shell::watch_files() {
     files_->watch(std::move(paths));
     for (std::string& path : forgotten) feed(FileSeen{std::move(path), Truth::Unknown});
     watch_mounts();
+    watch_links();
 }
 
 void Shell::on_deadline() {

@@ -13,6 +13,7 @@
 #include "engine/guard_desk.h"
 #include "engine/intake/files.h"
 #include "engine/intake/hotplug.h"
+#include "engine/intake/links.h"
 #include "engine/intake/mounts.h"
 #include "engine/intake/netlink.h"
 #include "engine/intake/resume.h"
@@ -141,6 +142,12 @@ class Shell final : public Control, private ChildWatch {
     void watch_mounts();
     bool ask_mounts(const Condition& condition);
     bool waits_for_mount(const Condition& condition) const;
+    void watch_links();  // shell_links.cc
+    void close_links();
+    bool read_links();
+    void read_links_first();
+    bool ask_links(const Condition& condition);
+    bool waits_for_links(const Condition& condition) const;
     bool needs_more(const Condition& condition) const;
     void remember(const Condition& asked);
     void renew_needs(bool look);
@@ -151,7 +158,8 @@ class Shell final : public Control, private ChildWatch {
     Time started_;
     std::shared_ptr<const Configuration> configuration_;
     std::shared_ptr<const AttributeNeeds> needs_;  // of the configuration, and of who asks meanwhile
-    std::deque<std::string> asked_files_, asked_mounts_;  // by eval; the oldest are forgotten
+    std::deque<std::string> asked_files_, asked_mounts_, asked_routes_;  // by eval; the oldest are forgotten
+    bool asked_links_ = false;  // the same: the state of some link
     std::deque<std::pair<Condition, size_t>> asked_attributes_;  // the same, and how many attributes
     mutable UnitsOnDisk disk_;
     std::set<std::string> kept_;  // units whose file is broken now; the last good is in force
@@ -167,6 +175,9 @@ class Shell final : public Control, private ChildWatch {
     std::optional<ResumeWatch> resume_;
     std::optional<FileWatch> files_;
     std::optional<MountWatch> mounts_;
+    std::optional<LinkWatch> links_;
+    bool links_failed_ = false;  // it could not be opened, and that was told
+    uint64_t links_lost_ = 0, all_links_lost_ = 0;  // of links_, and since the start
     std::optional<RunlevelWatch> runlevel_;
     std::multimap<Time, std::string> looks_;  // devpaths to look at again, and when
     std::shared_ptr<std::atomic<bool>> ask_records_ = std::make_shared<std::atomic<bool>>(false);

@@ -36,6 +36,7 @@ void Shell::take_message(std::string_view bytes, Transport via) {
     // Who speaks for udev is up.
     if (via == Transport::Udev && udev_ != UdevPresence::Running) feed(look_at_udev());
     if (via != Transport::Kernel && is_from_the_future(uevent->seqnum)) uevent->seqnum = 0;
+    if (links_ && uevent->subsystem == "net") read_links_first();
     Standing standing = standing_for(*uevent, via);
     feed(DeviceEvent{*uevent, standing, via});
     if (uevent->action == Action::Remove) return;

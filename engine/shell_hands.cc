@@ -83,6 +83,7 @@ Result<EvalSnapshot> Shell::eval(const std::string& text) {
         renew_needs(true);
     }
     bool new_file = ask_mounts(*condition);
+    new_file |= ask_links(*condition);
     each_leaf(*condition, [&](const Condition& leaf) {
         bool file = leaf.kind == Condition::Kind::Fact && leaf.fact.kind == FactKind::File;
         if (!file || std::find(asked_files_.begin(), asked_files_.end(), leaf.fact.name) != asked_files_.end()) return;
@@ -97,7 +98,8 @@ Result<EvalSnapshot> Shell::eval(const std::string& text) {
     Memory memory;
     s.truth = evaluate(*condition, engine_->world(), Loop::now(), memory).truth;
     s.explanation = explain(*condition, engine_->world(), *configuration_->classes, Loop::now(), {});
-    s.reading = s.truth == Truth::Unknown && (walking_ || new_file || waits_for_file(*condition) || waits_for_mount(*condition));
+    s.reading = s.truth == Truth::Unknown && (walking_ || new_file || waits_for_file(*condition) || waits_for_mount(*condition) ||
+                                              waits_for_links(*condition));
     return s;
 }
 
@@ -166,6 +168,8 @@ ReloadSnapshot Shell::reload() {
     feed(NewConfiguration{configuration_});
     if (services_) services_->follow(engine_->planner());
     asked_attributes_.clear();
+    asked_routes_.clear();
+    asked_links_ = false;
     read_waits_again();
     renew_needs(true);
     watch_files();

@@ -108,6 +108,7 @@ void Shell::read_source(Transport via) {
 void Shell::read_all() {
     for (Transport via : {Transport::Kernel, Transport::Udev, Transport::Hotplug})
         if (is_open(via)) read_source(via);
+    if (links_) read_links();
 }
 
 void Shell::read_kernel_empty() {

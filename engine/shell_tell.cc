@@ -47,6 +47,10 @@ EngineSnapshot Shell::engine() const {
     s.runlevel = engine_->world().runlevel;
     s.going_down = engine_->world().going_down;
     s.devices = engine_->world().table.size();
+    if (links_)
+        s.network = network_is_online(engine_->world().links) == Truth::True    ? "online"
+                    : network_is_online(engine_->world().links) == Truth::False ? "offline"
+                                                                                : "unknown";
     s.uptime = Loop::now() - started_;
     auto received = [&](Transport via) { return c.received[static_cast<size_t>(via)]; };
     uint64_t kernel = received(Transport::Kernel), udev = received(Transport::Udev),
@@ -57,7 +61,8 @@ EngineSnapshot Shell::engine() const {
                   {"resyncs", c.resynced}, {"unready", c.unready}, {"refused", refused_},
                   {"malformed", malformed_}, {"resync_adds", c.resync_adds},
                   {"resync_removes", c.resync_removes}, {"resync_changes", c.resync_changes},
-                  {"dropped_runs", engine_->planner().event_runs().dropped()}, {"unsaved", unsaved_}};
+                  {"dropped_runs", engine_->planner().event_runs().dropped()}, {"unsaved", unsaved_},
+                  {"links_lost", all_links_lost_}};
     for (const UnitSnapshot& unit : units()) ++s.units[unit.state];
     s.udev = udev_ == UdevPresence::Running ? "running" : udev_ == UdevPresence::Installed ? "down" : "absent";
     s.waiting_for_udev = engine_->world().table.waiting().size();
@@ -213,6 +218,7 @@ Result<std::vector<DeviceSnapshot>> Shell::devices(const std::string& class_name
         }
         for (const Attribute& a : d.attributes()) s.attributes[a.name] = a.text;
         s.level = d.ready() ? "ready" : "seen";
+        s.link = link_word(engine_->world().links, d);
         s.in_doubt = d.in_doubt();
         s.since = now - d.since();
         out.push_back(std::move(s));

@@ -20,6 +20,7 @@ ONLY = {
     "systemd/sd-event.h": r"engine/loop\.cc|engine/status/bus(_connection)?\.(cc|h)|tests/.*",
     "systemd/sd-bus.h": r"engine/status/bus(_connection)?\.(cc|h)|engine/run/systemd_bus\.cc|tools/client\.cc|tests/.*",
     "libmount/libmount.h": r"engine/intake/mount_files\.cc",
+    "libmnl/libmnl.h": r"engine/intake/(link_message|links)\.cc|tests/.*",
     "systemd/sd-daemon.h": r"tools/devmuxd\.cc|tests/.*",
     "libudev.h": r"engine/intake/udev\.cc|tests/.*",
     "yaml-cpp/": r"conditions/document\.cc",

@@ -21,12 +21,14 @@ void add_devices(CLI::App& app, Commands& commands) {
                  return Exit::Ok;
              }
              std::vector<Row> rows;
-             for (const Json& d : devices.value)
+             for (const Json& d : devices.value) {
+                 std::string link = d.at("link"), classes = joined(d.at("classes"));
                  rows.push_back({{d.at("name")},
                                  {d.at("subsystem")},
                                  {d.at("driver")},
-                                 {joined(d.at("classes"))},
+                                 {link.empty() ? classes : classes + " (" + link + ")"},
                                  {d.at("devpath"), Colour::Faint}});
+             }
              print_table({"NAME", "SUBSYSTEM", "DRIVER", "CLASSES", "DEVPATH"}, rows);
              return Exit::Ok;
          }});

@@ -29,7 +29,7 @@ void print_counters(const Json& c) {
                                {"received_hotplug", "of helpers"}}) + "), " +
                    numbers(c, {{"duplicate", "duplicate"}, {"late", "late"}}));
     // What was lost, turned away or not understood.
-    std::string losses = numbers(c, {{"lost", "events lost"}, {"refused", "events refused"},
+    std::string losses = numbers(c, {{"lost", "events lost"}, {"links_lost", "times messages about links"}, {"refused", "events refused"},
                                      {"malformed", "events malformed"}, {"unready", "devices without a word of udev's"},
                                      {"dropped_runs", "runs dropped"}, {"unsaved", "records unsaved"}}, false);
     if (!losses.empty()) print_line(painted(Colour::Doubt, "lost or turned away: " + losses));
@@ -44,6 +44,7 @@ void print_engine(const Json& e) {
         std::to_string(e.at("devices").get<uint64_t>()) + " devices, " +
         on_or_off(e, "coldplug_complete", "coldplug complete, ", "coldplug is not complete, ") +
         on_or_off(e, "settled", "settled", "not settled yet") +
+        (e.at("network") == "" ? "" : ", the network is " + e.at("network").get<std::string>()) +
         "; sources: " + (e.at("sources").empty() ? "none" : joined(e.at("sources"))));
     if (e.at("in_doubt").get<bool>())
         print_line(painted(Colour::Doubt, "events were lost, and all of sysfs is being looked at again: until then "

@@ -7,6 +7,7 @@
 #include "conditions/text.h"
 #include "engine/decision.h"
 #include "engine/intake/uevent.h"
+#include "engine/recording/line_text.h"
 #include "engine/run/record_text.h"
 #include "engine/run/saved_state.h"
 
@@ -51,6 +52,7 @@ void Simulation::start() {
     for (Event& claim : std::exchange(claims_, {})) pending_.push_back(std::move(claim));
     feed(init[0]);
     tell_mounts();
+    tell_links();
     feed(DeadlineReached{});
 }
 
@@ -61,6 +63,7 @@ void Simulation::take_over(const TraceHead& head) {
     seqnum_ = c.history.highest;
     udev_ = {c.udev.presence, true};
     take_over_mounts(c.mounts);
+    links_ = c.links;
     for (const auto& known : c.table.devices) {
         TracedDevice device{known.devpath, {}, known.attributes, known.generation.inode, std::nullopt};
         for (std::string_view rest = known.block; !rest.empty(); rest.remove_prefix(std::min(rest.find('\0') + 1, rest.size()))) {
@@ -106,12 +109,18 @@ uint64_t Simulation::inode_of(const TracedDevice& device, bool fresh) {
     return inode;
 }
 
+Generation Simulation::generation_of(const TracedDevice& device, bool fresh) {
+    std::string block = joined(device.variables);
+    auto ifindex = find_in(block, "IFINDEX");
+    return {.inode = inode_of(device, fresh), .ifindex = ifindex ? number_of(*ifindex).value_or(0) : 0};
+}
+
 FoundDevice Simulation::found(const TracedDevice& device) {
     FoundDevice out;
     out.devpath = device.devpath;
     out.subsystem = subsystem_of(device);
     out.block = "DEVPATH=" + device.devpath + '\0' + joined(device.variables);
-    out.standing = {.exists = true, .device = true, .generation = {.inode = inode_of(device, false)},
+    out.standing = {.exists = true, .device = true, .generation = generation_of(device, false),
                     .attributes = device.attributes};
     out.udev = device.udev;
     return out;
@@ -187,7 +196,7 @@ void Simulation::event(std::string_view action, const TracedDevice& device, cons
     if (!uevent) return say("malformed event: " + uevent.error().what);
     Standing standing;
     standing.exists = standing.device = sysfs_.contains(device.devpath);
-    if (!remove && standing.exists) standing.generation.inode = inode_of(device, add && news);
+    if (!remove && standing.exists) standing.generation = generation_of(device, add && news);
     feed(DeviceEvent{*uevent, standing, how.via});
     auto there = sysfs_.find(device.devpath);
     if (!remove && there != sysfs_.end() && !there->second.attributes.empty()) {
@@ -247,6 +256,7 @@ void Simulation::configure(std::shared_ptr<const Configuration> configuration) {
     configuration_ = std::move(configuration);
     feed(NewConfiguration{configuration_});
     tell_mounts();
+    tell_links();
 }
 
 size_t Simulation::runs(const std::string& unit, Verb verb) const {

@@ -60,6 +60,9 @@ class Simulation {
     void mounted(Mount mount);
     bool unmounted(std::string_view point);
     void listed(MountList::Entry line);  // in /etc/fstab
+    // simulation_links.cc. A line of a trace: "link …", "route …", "links lost" or "links found"; where it is
+    // none, what was expected. Nothing is known of links before the first, nor from lost on to found.
+    std::optional<std::string> links(std::string_view word, std::string_view rest);
     void feed(const Event& event);
     void of_init(const Event& event);  // heard again by an engine that begins
     void advance(Duration by);
@@ -104,10 +107,12 @@ class Simulation {
     void say(std::string text);
     bool end_job(const std::string& unit, const JobEnded& how, std::vector<Event>& out);
     uint64_t inode_of(const TracedDevice& device, bool fresh);
+    Generation generation_of(const TracedDevice& device, bool fresh);
     FoundDevice found(const TracedDevice& device);
     void answer(Time now);
     void tell_mounts();
     void take_over_mounts(const KnownMounts& known);
+    void tell_links();
     JobSeen seen_now(JobId job) const;
 
     std::shared_ptr<const Configuration> configuration_;
@@ -131,6 +136,8 @@ class Simulation {
     std::map<std::string, uint64_t> inodes_;
     std::optional<MountTable> mounts_;
     MountList listed_;
+    KnownLinks links_;  // what is really there
+    bool links_lost_ = false;
     std::set<uint64_t> announced_;  // numbers of events that sysfs has followed
     std::vector<Event> pending_;
     std::optional<Recorder> recorder_;

@@ -130,6 +130,7 @@ class Player {
         else if (w == "reset" || w == "reset-latch") return hand(line, UnitEvent::Reset);
         else if (w == "file") return file(line);
         else if (w == "mounted" || w == "unmounted" || w == "fstab") return mount(line);
+        else if (w == "link" || w == "route" || w == "links") return link(line);
         else if (w == "runlevel" || w == "script" || w == "shutdown") return of_init(line);
         else if (w == "job") return job(line);
         else if (w == "service") return service(line);
@@ -268,6 +269,11 @@ class Player {
         else if (!un) simulation_->mounted({point, w[1], w[2]});
         else if (!simulation_->unmounted(point)) return wrong(line, "nothing is mounted at " + quoted(printable(point)));
         return std::nullopt;
+    }
+
+    MaybeError link(const Line& line) {
+        auto expected = simulation_->links(line.word(), line.rest());
+        return expected ? MaybeError(wrong(line, "expected " + *expected)) : std::nullopt;
     }
 
     MaybeError of_init(const Line& line) {

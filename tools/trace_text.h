@@ -33,6 +33,12 @@
 //                                    the root, /) nothing is known of mounts
 //   unmounted /usr                 the topmost mount there goes, and what is mounted on it
 //   fstab /usr nfs server:/usr     a line of /etc/fstab that boot mounts; "bind" or "_netdev" may follow
+//   link 3 eth0 running usable none  a link: its ifindex (IFINDEX of the device) and name; down, up or
+//                                    running; the best of its addresses of IPv4 and of IPv6: none, local,
+//                                    tentative or usable, or left out. Before the first one nothing is known
+//   link 3 gone
+//   route default4 yes 3           a route over these links, or "no": default4, default6 or an address
+//   links lost                     messages were lost: nothing is known of links up to "links found"
 //   runlevel 2                     what init has noted: 0 to 9, S or unknown (as at the begin)
 //   script NAME 2345 016           the runlevels that start and stop an init script; - is none; behind it
 //                                    "links": init has links of it in these, and acts

@@ -154,6 +154,38 @@ struct MountsSeen {
     std::vector<MountSeen> mounts;
 };
 
+// The addresses of one family on a link, folded: of the best of them. Local: of link or host scope.
+// Tentative: beyond that, but nobody may use it yet, or at all: another machine has it.
+enum class AddressState : unsigned char { None, Local, Tentative, Usable };
+
+// A network interface as rtnetlink(7) shows it. Its index stays when it is renamed.
+struct LinkSeen {
+    uint64_t ifindex = 0;
+    std::string name;
+    bool up = false;       // IFF_UP
+    bool running = false;  // IFF_RUNNING, which says what its operstate says, carrier among it
+    AddressState v4 = AddressState::None, v6 = AddressState::None;
+    bool operator==(const LinkSeen&) const = default;
+};
+// What the main routing table says of one destination: kDefaultV4, kDefaultV6, or an address that somebody
+// asks about. `over`: the links of its next hops, sorted; 0 where the kernel does not say which.
+struct RouteSeen {
+    std::string to;
+    Truth there = Truth::Unknown;  // Unknown: nobody asks any more
+    std::vector<uint64_t> over;
+    bool operator==(const RouteSeen&) const = default;
+};
+inline constexpr std::string_view kDefaultV4 = "default4", kDefaultV6 = "default6";
+// News of links, all that came together. `known` false: nothing is known any more (messages were lost, or
+// nobody asks), until an event says all of it anew.
+struct LinksSeen {
+    bool known = false;
+    std::vector<LinkSeen> links;
+    std::vector<uint64_t> gone;
+    std::vector<RouteSeen> routes;
+    bool operator==(const LinksSeen&) const = default;
+};
+
 // The runlevel that init has noted.
 struct RunlevelSeen {
     std::string level;  // one character: 0 to 9, S; empty: not known

@@ -21,6 +21,11 @@ std::vector<std::string> words_of(const std::string& name) {
     return words;
 }
 
+// A class of inclusions alone matches nothing by itself.
+bool has_own_match(const DeviceClass& c) {
+    return c.match.kind != Predicate::Kind::Always || !c.subsystems.empty() || c.includes.empty();
+}
+
 }  // namespace
 
 std::string plural_of(const std::string& name) {
@@ -49,7 +54,9 @@ std::optional<std::string> ClassSet::name_trouble(const std::string& name) const
             if (word == noise) return quoted(name) + " contains " + quoted(noise) + ", which says nothing";
     }
     for (const FactTerm& term : fact_terms())
-        if (words[0] == term.pattern.substr(0, term.pattern.find(' ')))
+        if (is_fixed(term) ? (std::string(term.pattern) + " ").starts_with(name + " ") ||
+                                 (name + " ").starts_with(std::string(term.pattern) + " ")
+                           : words[0] == term.pattern.substr(0, term.pattern.find(' ')))
             return quoted(name) + " begins with the first word of the fact " + quoted(term.pattern);
     return std::nullopt;
 }
@@ -76,8 +83,7 @@ std::optional<Error> ClassSet::add(DeviceClass c) {
     }
     auto id = static_cast<ClassId>(classes_.size());
     for (const std::string& name : all) names_.emplace(name, id);
-    // A class of inclusions alone matches nothing by itself.
-    bool own_match = c.match.kind != Predicate::Kind::Always || !c.subsystems.empty() || c.includes.empty();
+    bool own_match = has_own_match(c);
     if (own_match && c.subsystems.empty()) any_subsystem_.push_back(id);
     if (own_match)
         for (const std::string& s : c.subsystems) by_subsystem_[s].push_back(id);
@@ -112,6 +118,15 @@ Errors ClassSet::finish() {
             for (size_t i = 0; i < list.size(); ++i)
                 for (ClassId above : std::vector<ClassId>(included_in_[list[i]]))
                     grew |= add_once(list, above);
+    }
+    // A class of inclusions has links if all that it includes have.
+    has_links_.assign(classes_.size(), true);
+    for (ClassId id = 0; id < classes_.size(); ++id) {
+        const DeviceClass& c = classes_[id];
+        bool own = has_own_match(c), net = c.subsystems == std::vector<std::string>{"net"};
+        if (!own || net) continue;
+        has_links_[id] = false;
+        for (ClassId above : included_in_[id]) has_links_[above] = false;
     }
     hardware_.assign(classes_.size(), {});
     auto take = [&](ClassId id, const std::vector<Hardware>& from) {

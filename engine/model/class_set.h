@@ -44,6 +44,7 @@ class ClassSet final : public ClassNames {
     const std::string& class_name(ClassId id) const override { return classes_[id].name; }
     std::vector<std::string> all_names() const override;
     const std::string& supplied_by(ClassId id) const override { return classes_[id].supplied_by; }
+    bool has_links(ClassId id) const override { return has_links_[id]; }
     const std::vector<Hardware>& hardware(ClassId id) const override { return hardware_[id]; }
 
   private:
@@ -55,6 +56,7 @@ class ClassSet final : public ClassNames {
     std::unordered_map<std::string, std::vector<ClassId>> by_subsystem_;
     std::vector<ClassId> any_subsystem_;
     std::vector<std::vector<ClassId>> included_in_;  // class -> classes that include it, transitively
+    std::vector<bool> has_links_;
     std::vector<std::vector<Hardware>> hardware_;    // of the class, and of those that it includes
 };
 

@@ -172,7 +172,12 @@ void DeviceTable::set_generation(Device& device, const Generation& generation) {
     if (generation.ifindex != 0) by_ifindex_.emplace(generation.ifindex, &device);
 }
 
-// It is of no use to find it by what it has.
+void DeviceTable::each_of_ifindex(uint64_t ifindex, const std::function<void(const Device&)>& visit) const {
+    if (ifindex == 0) return;
+    auto [first, last] = by_ifindex_.equal_range(ifindex);
+    for (auto it = first; it != last; ++it) visit(*it->second);
+}
+
 void DeviceTable::forget_generation(Device& device) {
     auto forget = [&](auto& index, uint64_t number) {
         auto [first, last] = index.equal_range(number);

@@ -72,6 +72,7 @@ class DeviceTable {
     size_t size() const { return devices_.size(); }
     void each(const std::function<void(const Device&)>& visit) const;  // natural order of devpaths
     void each_of(ClassId id, std::string_view name, const Facts::Visitor& visit) const;
+    void each_of_ifindex(uint64_t ifindex, const std::function<void(const Device&)>& visit) const;
     const ClassSet& classes() const { return *classes_; }
 
     // For recordings. restore() is for a table that is empty.

@@ -29,6 +29,9 @@ inline constexpr size_t kMostLinks = 1024;
 inline bool is_facility(std::string_view name) { return name.starts_with('$'); }
 // It is met by what is mounted too, without a unit: all that /etc/fstab lists (intake/mount_table.h).
 inline bool stands_for_mounts(std::string_view facility) { return facility == "$local_fs" || facility == "$remote_fs"; }
+// … and this one by `network online`.
+inline bool stands_for_network(std::string_view facility) { return facility == "$network"; }
+inline bool stands_without_unit(std::string_view facility) { return stands_for_mounts(facility) || stands_for_network(facility); }
 
 // The keys in the order of the manual, with their members: for everyone who reads, writes or walks them.
 struct LinkKey {

@@ -22,7 +22,7 @@ bool contains(const std::array<std::string_view, N>& list, std::string_view word
     return std::find(list.begin(), list.end(), word) != list.end();
 }
 
-// `mouse and framebuffer bound`: the state binds to the framebuffer alone.
+// `mouse and framebuffer bound`: the state binds to the framebuffer alone. Nobody means that a mouse be online.
 void lint_states(const Condition& c, const Node& where, Errors& warnings) {
     for (const Condition& part : c.parts) lint_states(part, where, warnings);
     if (c.kind != Condition::Kind::All) return;
@@ -30,7 +30,8 @@ void lint_states(const Condition& c, const Node& where, Errors& warnings) {
     if (last.kind != Condition::Kind::Device || last.device.state == DeviceState::Present) return;
     for (const Condition& part : c.parts)
         if (&part != &last && part.kind == Condition::Kind::Device &&
-            part.device.state == DeviceState::Present) {
+            part.device.state == DeviceState::Present &&
+            (!is_of_links(last.device.state) || part.device.class_id == last.device.class_id)) {
             warnings.push_back(error_at(where, "in " + quoted(to_string(c)) + " the last word speaks of " +
                                                    quoted(last.device.class_name) + " alone",
                                         "write it behind each device that it is meant for"));

@@ -97,7 +97,7 @@ void warn_of_missing_units(Configuration& out) {
         Errors warnings;
         std::set<std::string> named;
         auto missing = [&](const std::string& name, const std::string& who) {
-            bool there = is_facility(name) ? provided.contains(name) || stands_for_mounts(name) : out.units.contains(name);
+            bool there = is_facility(name) ? provided.contains(name) || stands_without_unit(name) : out.units.contains(name);
             if (there || !named.insert(name).second) return;
             std::string near = nearest(name, known);
             warnings.push_back({.where = {unit->file, 0, 0},

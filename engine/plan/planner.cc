@@ -58,10 +58,20 @@ void Planner::devices_changed(const std::vector<DeviceChange>& changes, const De
     cause_ = {};
 }
 
+void Planner::links_changed(const std::vector<const Device*>& devices, const std::vector<FactKey>& facts, Time now,
+                            Actions& actions) {
+    for (const Device* d : devices)
+        watchers_.each_watching(d->classes(), d->name(), d->block(), [this](UnitIndex unit) { mark(unit); });
+    cause_.devices = !devices.empty();
+    if (devices.size() == 1) cause_.device = devices[0];
+    facts_changed(facts, now, actions);
+    cause_ = {};
+}
+
 void Planner::facts_changed(const std::vector<FactKey>& facts, Time now, Actions& actions) {
     for (const FactKey& fact : facts)
         watchers_.each_watching(fact, [&](UnitIndex unit) {
-            if (stands_for_mounts(fact.name)) pend(unit);  // a facility that it requires
+            if (stands_without_unit(fact.name)) pend(unit);  // a facility that it requires
             else mark(unit);
         });
     drain(now, actions);

@@ -42,6 +42,9 @@ class Planner {
                          Time now, Actions& actions);
     void fact_changed(const FactKey& fact, Time now, Actions& actions) { facts_changed({fact}, now, actions); }
     void facts_changed(const std::vector<FactKey>& facts, Time now, Actions& actions);
+    // The links of these devices, and what else hangs on links.
+    void links_changed(const std::vector<const Device*>& devices, const std::vector<FactKey>& facts, Time now,
+                       Actions& actions);
     // planner_boot.cc: what init does
     void boot_changed(bool another_runlevel, Time now, Actions& actions);
     void go_down(bool down, Time now, Actions& actions);

@@ -25,11 +25,11 @@ std::vector<UnitIndex> Planner::startable(const Need& need) const {
 
 // A unit that is named is asked in any case. A facility takes the one who provides it and has no
 // condition, where nobody does so yet, or is about to; among several a person chooses. What is
-// mounted may still turn out to do.
+// mounted, or the network, may still turn out to do.
 bool Planner::asks_for(const Need& need, bool afresh) const {
     if (!is_facility(need.name)) return true;
     if (stands(need)) return false;
-    if (stands_for_mounts(need.name) && world_.fact({FactKind::Mounted, need.name}) == Truth::Unknown) return false;
+    if (world_.facility(need.name) == Truth::Unknown) return false;
     if (std::any_of(need.units.begin(), need.units.end(), [&](UnitIndex u) { return is_moving(units_[u]); })) return false;
     std::vector<UnitIndex> choice = startable(need);
     if (choice.size() != 1) return false;

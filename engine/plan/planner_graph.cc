@@ -15,10 +15,8 @@ bool is_up(const Managed& m) {
     return m.state.actual == Actual::Active && !m.is_leaving();
 }
 
-// Without a unit: what /etc/fstab lists is mounted.
-bool is_met_by_mounts(const World& world, const Need& need) {
-    return stands_for_mounts(need.name) && world.fact({FactKind::Mounted, need.name}) == Truth::True;
-}
+// Without a unit.
+bool is_met_by_facts(const World& world, const Need& need) { return world.facility(need.name) == Truth::True; }
 
 }  // namespace
 
@@ -110,14 +108,14 @@ void Planner::lose(UnitIndex unit) {
 
 // A need stands while one who meets it is up, or has been done.
 bool Planner::stands(const Need& need) const {
-    return is_met_by_mounts(world_, need) ||
+    return is_met_by_facts(world_, need) ||
            std::any_of(need.units.begin(), need.units.end(),
                        [&](UnitIndex u) { return is_up(units_[u]) || is_done(units_[u]); });
 }
 
-// Of who runs. What is unmounted later takes nobody down: with a file system goes no unit.
+// Of who runs. What is unmounted later, and a network that goes, take nobody down: no unit goes with them.
 bool Planner::is_lost(const Need& need) const {
-    return !stands(need) && !(need.units.empty() && stands_for_mounts(need.name));
+    return !stands(need) && !(need.units.empty() && stands_without_unit(need.name));
 }
 
 Gate Planner::start_gate(UnitIndex index) const {
@@ -170,7 +168,7 @@ Gate Planner::stop_gate(UnitIndex index) const {
 bool Planner::needs(UnitIndex unit, UnitIndex other) const {
     for (const Need& need : graph_.of(unit).required) {
         if (std::find(need.units.begin(), need.units.end(), other) == need.units.end()) continue;
-        if (is_met_by_mounts(world_, need)) continue;
+        if (is_met_by_facts(world_, need)) continue;
         bool others = std::any_of(need.units.begin(), need.units.end(), [&](UnitIndex u) {
             return u != other && (is_up(units_[u]) || is_done(units_[u]));
         });

@@ -168,6 +168,7 @@ void Planner::watch(UnitIndex index) {
     if (unit.stop_when) each_leaf(*unit.stop_when, add);
     for (const std::string& name : unit.links.required)
         if (stands_for_mounts(name)) watchers_.add(FactKey{FactKind::Mounted, name}, index);
+        else if (stands_for_network(name)) watchers_.add(kNetworkFacility, index);
     if (unit.refresh) watchers_.add(*unit.refresh, index);
     if (unit.each_event) event_watchers_.add(unit.each_event->devices, index);
 }

@@ -35,14 +35,14 @@ std::string Planner::waiting_text(UnitIndex index, Time now) const {
         if (gate.kind == Gate::Kind::Reload) return out + which + "waits for the end of its reload";
         if (gate.kind == Gate::Kind::Conflict)
             return out + which + "waits for the end of " + gate.name + ", with which it conflicts";
-        if (start && stands_for_mounts(gate.name) && world_.fact({FactKind::Mounted, gate.name}) == Truth::Unknown)
-            return out + which + "waits for " + gate.name + seen_of_facility(world_.mounts, gate.name);
+        if (start && world_.facility(gate.name) == Truth::Unknown)
+            return out + which + "waits for " + gate.name + world_.facility_seen(gate.name);
         bool chooses = false;
         std::string whom = start && is_facility(gate.name) ? facility_text(index, gate.name, chooses) : gate.name;
         out += which + (start ? "waits for " : "stops after ") + whom;
         if (chooses) return out;
         if (!gate.on) {
-            if (stands_for_mounts(gate.name)) return out + seen_of_facility(world_.mounts, gate.name);
+            if (stands_without_unit(gate.name)) return out + world_.facility_seen(gate.name);
             if (is_facility(gate.name)) return out + ", which no unit provides";
             bool masked = configuration_->masked.contains(gate.name);
             return out + (masked                                          ? ", which is masked"

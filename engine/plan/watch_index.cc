@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/plan/known_links.h"
+
 namespace devmux {
 namespace {
 
@@ -20,6 +22,7 @@ void visit_all(const Map& map, std::string_view text, const WatchIndex::Visitor&
 }  // namespace
 
 void WatchIndex::add(const DeviceTerm& term, UnitIndex unit) {
+    if (is_of_links(term.state)) add(kAnyLink, unit);
     if (classes_.size() <= term.class_id) classes_.resize(term.class_id + 1U);
     OfClass& c = classes_[term.class_id];
     // `all` and `at most` are concerned by devices outside the set as little as the others are: the

@@ -31,7 +31,8 @@ class WatchIndex {
     void each_watching(const FactKey& fact, const Visitor& visit) const;
     // Each unit once, in their order: who watches the device for what is known of it, or for what an event says.
     std::vector<UnitIndex> watching(const Device& device, Block event) const;
-    // Those of mounts are all of the kind Mounted: what is watched is the path.
+    // Those of mounts are all of the kind Mounted: what is watched is the path. Who asks for the state of a
+    // link watches kAnyLink (known_links.h) as well.
     std::vector<FactKey> facts(FactKind kind) const;
     bool empty() const { return classes_.empty() && facts_.empty(); }
 

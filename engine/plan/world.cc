@@ -1,6 +1,7 @@
 // See world.h.
 #include "engine/plan/world.h"
 
+#include "engine/model/unit_links.h"
 #include "engine/plan/kernel_arguments.h"
 
 namespace devmux {
@@ -46,6 +47,8 @@ Truth World::fact(const FactKey& key) const {
         case FactKind::OnType:
         case FactKind::RootOnType: return is_on_type(mounts, key, kernel_command_line);
         case FactKind::Runlevel: return is_in(key.name, runlevel);
+        case FactKind::NetworkOnline: return network_is_online(links);
+        case FactKind::RouteTo: return has_route(links, key.name);
         case FactKind::File: break;
     }
     auto it = files.find(key.name);
@@ -54,7 +57,18 @@ Truth World::fact(const FactKey& key) const {
 
 std::string World::seen(const FactKey& key) const {
     if (key.kind == FactKind::Runlevel) return runlevel.empty() ? "" : "it is " + runlevel;
+    if (key.kind == FactKind::NetworkOnline) return seen_of_network(links);
+    if (key.kind == FactKind::RouteTo) return seen_of_route(links, key.name);
     return is_of_mounts(key.kind) ? seen_of_mounts(mounts, key, kernel_command_line) : "";
+}
+
+Truth World::facility(const std::string& name) const {
+    if (stands_for_network(name)) return fact(kNetworkOnline);
+    return stands_for_mounts(name) ? fact({FactKind::Mounted, name}) : Truth::False;
+}
+
+std::string World::facility_seen(const std::string& name) const {
+    return stands_for_network(name) ? ": " + seen_of_network(links) : seen_of_facility(mounts, name);
 }
 
 }  // namespace devmux

@@ -9,6 +9,7 @@
 
 #include "conditions/facts.h"
 #include "engine/model/device_table.h"
+#include "engine/plan/known_links.h"
 #include "engine/plan/known_mounts.h"
 #include "engine/plan/unit_state.h"
 
@@ -31,6 +32,12 @@ class World final : public Facts {
     bool stands(std::string_view devpath, const Generation& generation) const override;
     Truth fact(const FactKey& key) const override;
     std::string seen(const FactKey& key) const override;
+    // Whether a facility is met without a unit: by what is mounted, by the network. False for all others.
+    Truth facility(const std::string& name) const;
+    // What is missing, behind its name: ": /home is not mounted".
+    std::string facility_seen(const std::string& name) const;
+    Truth link(const DeviceFacts& device, LinkState state) const override { return link_is(links, device, state); }
+    std::string link_seen(const DeviceFacts& device) const override { return devmux::link_seen(links, device); }
 
     DeviceTable table;
     bool coldplug = false;
@@ -39,6 +46,7 @@ class World final : public Facts {
     std::string kernel_command_line;
     std::map<std::string, Truth> files;
     KnownMounts mounts;
+    KnownLinks links;
     std::string runlevel;  // one character; empty: not known
     std::map<std::string, ScriptRunlevels> scripts;  // init scripts of which something is known
     bool going_down = false;  // the machine

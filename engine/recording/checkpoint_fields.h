@@ -139,6 +139,7 @@ void fields(Checkpoint& c, F&& f) {
     f("coldplug", c.coldplug);
     f("doubted", c.doubted);
     f("settled", c.settled);
+    f("links_known", c.links.known);
     f("runlevel", c.runlevel);
     f("going_down", c.going_down);
     f("down_since", c.down_since, kNever);

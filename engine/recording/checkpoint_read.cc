@@ -7,6 +7,7 @@
 #include "engine/recording/checkpoint_fields.h"
 #include "engine/recording/event_text.h"
 #include "engine/recording/checkpoint_text.h"
+#include "engine/recording/event_links.h"
 #include "engine/recording/event_mounts.h"
 #include "engine/run/record_text.h"
 #include "engine/run/saved_state.h"
@@ -51,7 +52,7 @@ bool read_slot(std::string_view text, Memory& memory) {
 }  // namespace
 
 bool CheckpointReader::knows(std::string_view word) {
-    for (std::string_view known : {"checkpoint", "history", "known-file", "known-mount", "known-script", "known", "grave", "late", "last-look", "orphan",
+    for (std::string_view known : {"checkpoint", "history", "known-file", "known-mount", "known-link", "known-route", "known-script", "known", "grave", "late", "last-look", "orphan",
                                    "managed", "running", "queue", "pending", "slot", "lane", "queued", "turn", "last-run",
                                    "handled", "waiting", "ran", "absent"})
         if (word == known) return true;
@@ -263,6 +264,13 @@ std::optional<Error> CheckpointReader::read(const TraceLine& line, const Configu
     if (word == "known-mount") {
         auto seen = mount_of(line.rest());
         if (!seen || !take_in(*seen, out_.mounts)) return cursor_.wrong(line, "expected a path and where it lies, once");
+        return std::nullopt;
+    }
+    if (word == "known-link" || word == "known-route") {
+        LinksSeen one;
+        if (!take_link_line(word.substr(6), line.rest(), one)) return cursor_.wrong(line, "expected " + std::string(kLinkLines));
+        for (LinkSeen& link : one.links) out_.links.links[link.ifindex] = std::move(link);
+        for (RouteSeen& route : one.routes) out_.links.routes[route.to] = std::move(route);
         return std::nullopt;
     }
     if (word == "known-script") {

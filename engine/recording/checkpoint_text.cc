@@ -2,6 +2,7 @@
 #include "engine/recording/checkpoint_text.h"
 
 #include "engine/recording/checkpoint_fields.h"
+#include "engine/recording/event_links.h"
 #include "engine/recording/event_mounts.h"
 #include "engine/recording/event_text.h"
 #include "engine/run/saved_state.h"
@@ -99,6 +100,8 @@ void append_checkpoint(const Checkpoint& c, std::string& out) {
     for (const auto& [path, truth] : c.files)
         out += "known-file " + escaped_word(path) + " " + field_text(truth) + "\n";
     for (const auto& [path, seen] : c.mounts) out += "known-mount " + mount_text(seen) + "\n";
+    for (const auto& [ifindex, link] : c.links.links) out += "known-link " + link_text(link) + "\n";
+    for (const auto& [to, route] : c.links.routes) out += "known-route " + route_text(route) + "\n";
     for (const auto& [script, runlevels] : c.scripts) out += "known-" + script_text({script, runlevels}) + "\n";
     for (const auto& known : c.table.devices) append_known(known, out);
     for (const DeviceTableCheckpoint::Grave& grave : c.table.graves)

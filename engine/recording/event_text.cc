@@ -7,6 +7,7 @@
 
 #include "conditions/text.h"
 #include "engine/intake/uevent.h"
+#include "engine/recording/event_links.h"
 #include "engine/recording/event_mounts.h"
 
 namespace devmux {
@@ -109,6 +110,7 @@ struct Writer {
         for (const MountSeen& mount : seen.mounts) out += "mount " + mount_text(mount) + "\n";
         out += "mounts\n";
     }
+    void operator()(const LinksSeen& seen) const { out += links_text(seen); }
     void operator()(const RunlevelSeen& r) const { out += "runlevel " + (r.level.empty() ? "unknown" : r.level) + "\n"; }
     void operator()(const ScriptSeen& seen) const { out += script_text(seen) + "\n"; }
     void operator()(const ShutdownAsked& asked) const { out += asked.down ? "shutdown\n" : "shutdown cancelled\n"; }
@@ -280,6 +282,12 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
         return mounts_.push_back(std::move(*mount)), std::nullopt;
     } else if (word == "mounts") {
         out.event = MountsSeen{std::exchange(mounts_, {})};
+    } else if (word == "link" || word == "route") {
+        if (!take_link_line(word, rest, links_)) return expected(kLinkLines);
+        return std::nullopt;
+    } else if (word == "links") {
+        links_.known = rest != "unknown";
+        out.event = std::exchange(links_, {});
     } else if (word == "runlevel" || word == "script" || word == "shutdown") {
         if (auto error = of_init(line, out)) return error;
     } else if (word == "daemon-ready") {

@@ -46,6 +46,7 @@ class EventReader {
     TraceCursor& cursor_;
     std::vector<FoundDevice> walked_;
     std::vector<MountSeen> mounts_;
+    LinksSeen links_;
 };
 
 // "yes", "no", "unknown"; "idle", "busy", "down", "absent": one spelling for all traces.

@@ -53,6 +53,7 @@ struct DeviceSnapshot {
     std::vector<std::string> classes;
     std::map<std::string, std::string> properties;
     std::map<std::string, std::optional<std::string>> attributes;  // nothing: no such file
+    std::string link;               // of a network interface: "down", "up", "running", "online"; empty: not known
     std::string level;              // "seen", or "ready" when udev is done with it
     bool in_doubt = false;          // not seen again since events were lost
     Duration since{};
@@ -78,6 +79,7 @@ struct EngineSnapshot {
     bool coldplug_complete = false;
     bool settled = false;
     std::string runlevel;            // of init; empty: not known
+    std::string network;             // "online", "offline" or "unknown"; empty: nobody asks
     bool going_down = false;         // the machine
     bool in_doubt = false;           // events were lost, and sysfs is being walked
     std::string udev;                // "running", "down" (installed, but does not run) or "absent"

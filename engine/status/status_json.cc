@@ -112,8 +112,9 @@ Json object(const UnitSnapshot& u) {
 Json object(const DeviceSnapshot& d) {
     Json out{{"devpath", printable(d.devpath)},     {"name", printable(d.name)},
              {"subsystem", printable(d.subsystem)}, {"driver", printable(d.driver)},
-             {"classes", texts(d.classes)},         {"level", d.level},
-             {"in_doubt", d.in_doubt},              {"since_s", seconds(d.since)}};
+             {"classes", texts(d.classes)},         {"link", d.link},
+             {"level", d.level},                    {"in_doubt", d.in_doubt},
+             {"since_s", seconds(d.since)}};
     Json& properties = out["properties"] = Json::object();
     for (const auto& [key, value] : d.properties) properties[printable(key)] = printable(value);
     Json& attributes = out["attributes"] = Json::object();
@@ -163,6 +164,7 @@ std::string to_json(const EngineSnapshot& e) {
                    {"coldplug_complete", e.coldplug_complete},
                    {"settled", e.settled},
                    {"runlevel", printable(e.runlevel)},
+                   {"network", e.network},
                    {"going_down", e.going_down},
                    {"in_doubt", e.in_doubt},
                    {"udev", e.udev},

@@ -68,7 +68,7 @@ class RandomWorld {
     }
 
     void step() {
-        switch (pick(25)) {
+        switch (pick(27)) {
             case 0: case 1: case 2: case 3: case 4: plug(); break;
             case 5: case 6: change(); break;
             case 7: udev_says(); break;
@@ -77,6 +77,7 @@ class RandomWorld {
             case 10: feed(ColdplugComplete{}); break;
             case 11: feed(FileSeen{"/go there", static_cast<Truth>(pick(3))}); break;
             case 20: mounts(); break;
+            case 25: case 26: links(); break;
             case 12: feed(UdevSeen{static_cast<UdevPresence>(pick(3)), pick(2) == 0}); break;
             case 13: hand(); break;
             case 14: feed(NewConfiguration{configuration()}); break;
@@ -112,13 +113,16 @@ class RandomWorld {
         static const std::vector<std::string> kClasses{
             "{class: mouse, subsystem: input, match: 'KIND = \"mouse\"'}",
             "{class: disk, plural: disks, subsystem: [block, scsi], match: 'attr.size = \"5\" or parent.input.KIND ~ \"m*\"'}",
-            "{class: thing, aliases: [gadget], match: 'name ~ \"*\"'}", "{class: pair, includes: [mouse, disk]}"};
+            "{class: thing, aliases: [gadget], match: 'name ~ \"*\"'}", "{class: pair, includes: [mouse, disk]}", "{class: net, plural: nets, subsystem: net}"};
         std::map<std::string, std::string> units{
             {"both", "{while: mouse and disk, linger: 300ms, command: {start: [/a], stop: [/b]}}"},
             {"first", "{when: 'first disk[attr.size = \"5\"] or mouse for 2s', command: {start: [/a]}}"},
             {"held", "{while: '(mouse for 700ms) and no disk', stop-when: file \"/go there\" exists, "
                      "command: {start: [/a], stop: [/b]}}"},
             {"mounts", "{while: '(/srv on nfs or \"/a b\\x01/c\" mounted) and not root on tmpfs', command: {start: [/a], stop: [/b]}}"},
+            {"online", "{while: 'network online or route to 192.0.2.1', command: {start: [/a], stop: [/b]}}"},
+            {"needs", "{while: net up, requires: [$network], command: {start: [/a], stop: [/b]}}"},
+            {"wins", "{when: 'first net online or all net running for 1s', command: {start: [/a]}}"},
             {"chain", "{when: unit both active or settled, stop-when: 'first mouse', command: {start: [/a], stop: [/b]}}"},
             {"each", "{each-event: thing, actions: [add, change, remove, bind], command: {start: [/a]}, "
                      "timeout: {start: 2s, shutdown: 1s, then: kill, drivers: {slow_one: 5s}}}"},
@@ -140,8 +144,11 @@ class RandomWorld {
         std::string base = d < 2 ? "/devices/a b" + std::to_string(d) : path(d % 2) + "/d" + std::to_string(d);
         return d == 5 ? base + "\x01\xff\\ #" : base;
     }
+    static bool is_link(int d) { return d >= kDevices - 2; }
+    static std::string subsystem(int d) { return is_link(d) ? "net" : d % 3 ? "input" : "block"; }
     std::string block(int d, bool mouse) const {
-        std::string out = "SUBSYSTEM=" + std::string(d % 3 ? "input" : "block") + '\0';
+        std::string out = "SUBSYSTEM=" + subsystem(d) + '\0';
+        if (is_link(d)) out += "IFINDEX=" + std::to_string(d) + '\0';
         out += std::string("KIND=") + (mouse ? "mouse" : "\xff\xfe\nx \\ ") + '\0' + "inode=7" + '\0' + "# =1" + '\0';
         if (d % 4 == 0) out += std::string("MAJOR=8") + '\0';
         return out;
@@ -150,8 +157,8 @@ class RandomWorld {
         FoundDevice out;
         out.devpath = there_.at(d).path;
         out.block = "DEVPATH=" + out.devpath + '\0' + block(d, d != 3);
-        out.subsystem = d % 3 ? "input" : "block";
-        out.standing = {.exists = true, .device = true, .generation = {.inode = there_.at(d).inode}};
+        out.subsystem = subsystem(d);
+        out.standing = {.exists = true, .device = true, .generation = generation(d)};
         if (pick(2)) out.standing.attributes = attributes();
         if (pick(2)) out.udev = std::string("USEC_INITIALIZED=1") + '\0' + "ID_BUS=usb" + '\0' + "odd" + '\0';
         return out;
@@ -174,7 +181,7 @@ class RandomWorld {
         REQUIRE(uevent);
         Standing standing;
         if (auto it = there_.find(d); it != there_.end() && it->second.path == at)
-            standing = {.exists = true, .device = true, .generation = {.inode = it->second.inode}, .bare = pick(30) == 0,
+            standing = {.exists = true, .device = true, .generation = generation(d), .bare = pick(30) == 0,
                         .orphan = pick(9) == 0};
         feed(DeviceEvent{*uevent, standing, via});
     }
@@ -207,6 +214,27 @@ class RandomWorld {
         std::string from = there_[d].path, to = from.ends_with("_moved") ? path(d) : from + "_moved";
         there_[d].path = to;
         event("move", d, to, Transport::Kernel, 0, from);
+    }
+    Generation generation(int d) const { return {there_.at(d).inode, is_link(d) ? static_cast<uint64_t>(d) : 0, 0}; }
+    void links() {
+        LinksSeen seen{.known = pick(6) > 0, .links = {}, .gone = {}, .routes = {}};
+        for (int d = kDevices - 2; seen.known && d < kDevices; ++d) {
+            auto index = static_cast<uint64_t>(d);
+            if (pick(4) == 0) seen.gone.push_back(index);
+            if (pick(4) == 0) continue;
+            LinkSeen link{.ifindex = index, .name = sysname_of(pick(6) || !there_.contains(d) ? path(d) : there_[d].path)};
+            link.up = pick(4) > 0;
+            link.running = link.up && pick(4);
+            link.v4 = static_cast<AddressState>(pick(4));
+            link.v6 = static_cast<AddressState>(pick(4));
+            seen.links.push_back(link);
+        }
+        for (const char* to : {"default4", "default6", "192.0.2.1"})
+            if (seen.known && pick(2)) {
+                auto there = static_cast<Truth>(pick(3));
+                seen.routes.push_back({to, there, there == Truth::True ? std::vector<uint64_t>{8, 9} : std::vector<uint64_t>{}});
+            }
+        feed(seen);
     }
     void mounts() {
         MountsSeen seen;

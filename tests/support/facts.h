@@ -59,6 +59,7 @@ struct TestClasses final : ClassNames {
     const std::string& class_name(ClassId id) const override { return names[id]; }
     std::vector<std::string> all_names() const override { return names; }
     const std::string& supplied_by(ClassId) const override { return hint; }
+    bool has_links(ClassId id) const override { return names[id] == "network interface"; }
 };
 
 struct TestFacts final : Facts {
@@ -79,6 +80,12 @@ struct TestFacts final : Facts {
             if ((name.empty() || device.name() == name) && !visit(device, false)) return;
     }
     bool coldplug_complete() const override { return complete; }
+    std::map<std::pair<std::string, LinkState>, Truth> links;  // by devpath
+    Truth link(const DeviceFacts& device, LinkState state) const override {
+        auto it = links.find({std::string(device.devpath()), state});
+        return it == links.end() ? Truth::Unknown : it->second;
+    }
+    std::string link_seen(const DeviceFacts&) const override { return "its link was looked at"; }
     Truth fact(const FactKey& key) const override {
         auto it = facts.find(key);
         return it == facts.end() ? Truth::Unknown : it->second;
