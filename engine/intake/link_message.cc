@@ -151,16 +151,14 @@ bool read_message(const nlmsghdr* message, RtMessage& out) {
 }  // namespace
 
 bool each_rt_message(std::string_view bytes, const std::function<void(const RtMessage&)>& visit) {
-    const char* at = bytes.data();
-    auto left = static_cast<int>(bytes.size());
-    while (left > 0) {
-        const auto* message = reinterpret_cast<const nlmsghdr*>(at);
-        if (!mnl_nlmsg_ok(message, left)) return false;
+    while (!bytes.empty()) {
+        const auto* message = reinterpret_cast<const nlmsghdr*>(bytes.data());
+        // Not by mnl_nlmsg_ok(), which takes a length of 2 GiB and more for a negative one.
+        if (bytes.size() < sizeof *message || message->nlmsg_len < sizeof *message || message->nlmsg_len > bytes.size())
+            return false;
         RtMessage out{.sequence = message->nlmsg_seq, .interrupted = (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0};
         if (read_message(message, out)) visit(out);
-        auto length = static_cast<int>(MNL_ALIGN(message->nlmsg_len));
-        at += length;
-        left -= length;
+        bytes.remove_prefix(std::min<size_t>(MNL_ALIGN(size_t{message->nlmsg_len}), bytes.size()));
     }
     return true;
 }

@@ -49,7 +49,7 @@ def sighup_reloads(p):
     p.unit("u", p.command())
     d.process.send_signal(signal.SIGHUP)
     eventually(lambda: d.ask("status", "u", code=None).returncode == 0, "the new unit is there")
-    d.until_log("1 units and 25 classes in force")
+    d.until_log("1 units and 28 classes in force")
 
 
 @test

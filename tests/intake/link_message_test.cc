@@ -94,6 +94,18 @@ TEST_SUITE("intake/link_message") {
         }
     }
 
+    TEST_CASE("a length that is negative to libmnl") {
+        RtBytes one;
+        one.link(3, "eth0", IFF_UP);
+        for (uint32_t length : {0U, 15U, 0x7fffffffU, 0x80000000U, 0xe2e2e2e2U, 0xffffffffU}) {
+            std::vector<uint32_t> copy((one.bytes().size() + 3) / 4);
+            std::memcpy(copy.data(), one.bytes().data(), one.bytes().size());
+            copy[0] = length;
+            bool whole = each_rt_message({reinterpret_cast<const char*>(copy.data()), one.bytes().size()}, [](const RtMessage&) { FAIL("visited"); });
+            CHECK_FALSE(whole);
+        }
+    }
+
     TEST_CASE("prefixes") {
         auto v4 = [](const char* text) { return test::bytes_of_address(AF_INET, text); };
         CHECK(same_prefix(v4("10.1.2.3"), v4("10.1.2.255"), 24));
