@@ -2,6 +2,8 @@
 // reload and a restart, so two spellings of one condition are one condition.
 #include "conditions/condition.h"
 
+#include <utility>
+
 #include "conditions/terms.h"
 
 namespace devmux {
@@ -57,12 +59,21 @@ std::string to_string(const DeviceTerm& t) {
         case Quantifier::AtLeast: out = "at least " + std::to_string(t.count) + " "; break;
         case Quantifier::AtMost: out = "at most " + std::to_string(t.count) + " "; break;
         case Quantifier::Exactly: out = "exactly " + std::to_string(t.count) + " "; break;
+        case Quantifier::It: break;
     }
-    out += t.class_name + bracketed(t.predicate);
-    if (t.have.kind != Predicate::Kind::Always) return out + " have " + bracketed(t.have);
+    bool it = t.quantifier == Quantifier::It;
+    out += (it ? "it" : t.class_name) + bracketed(t.predicate);
+    if (!it && t.have.kind != Predicate::Kind::Always) return out + " have " + bracketed(t.have);
     if (t.state != DeviceState::Present || t.quantifier == Quantifier::All)
         out += " " + std::string(state_name(t.state));
     return out;
+}
+
+DeviceTerm it_of(const DeviceTerm& devices) {
+    DeviceTerm it = devices;
+    it.quantifier = Quantifier::It;
+    it.have = std::exchange(it.predicate, Predicate{});
+    return it;
 }
 
 void each_leaf(const Condition& c, const std::function<void(const Condition&)>& visit) {

@@ -12,7 +12,8 @@
 
 namespace devmux {
 
-enum class Quantifier : unsigned char { Any, First, AtLeast, AtMost, Exactly, All };
+// It: the device of the instance whose condition this is (Memory::it), and no other.
+enum class Quantifier : unsigned char { Any, First, AtLeast, AtMost, Exactly, All, It };
 
 // What a matching device must be besides present. The last three are of network interfaces alone.
 enum class DeviceState : unsigned char { Present, Seen, Bound, Up, Running, Online };
@@ -26,8 +27,11 @@ struct DeviceTerm {
     ClassId class_id = 0;
     Predicate predicate;
     DeviceState state = DeviceState::Present;
-    Predicate have;             // of All: `all disk have [ … ]`
+    Predicate have;             // of All: `all disk have [ … ]`; of It: what for-each asks of it
 };
+
+// `it`, of a unit that has one instance for each of `devices`.
+DeviceTerm it_of(const DeviceTerm& devices);
 
 struct Condition {
     enum class Kind : unsigned char { Device, Fact, Not, All, Any, For };

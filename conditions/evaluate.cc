@@ -31,7 +31,7 @@ class Evaluation {
             case Kind::Device: break;
         }
         if (c.device.quantifier == Quantifier::First) return first(c);
-        Count count = count_devices(c.device, facts_);
+        Count count = count_devices(c.device, facts_, memory_.it);
         return {truth_of_count(c.device, count), std::move(count.witness), kNever};
     }
 

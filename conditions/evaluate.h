@@ -29,6 +29,8 @@ struct Memory {
         bool doubted = false;            // of `for`: it was unknown meanwhile
     };
     std::vector<Slot> slots;
+    // Of an instance: its device, which `it` means.
+    std::optional<Witness> it;
     // The whole was true before the clocks were lost (a restart, other words): a `for` whose part is
     // found true has then run out already.
     bool resumed = false;

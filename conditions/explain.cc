@@ -75,8 +75,31 @@ std::string describe_devices(const DeviceTerm& term, const Facts& facts, Time no
     return out;
 }
 
+// Of the one device that `it` means.
+std::string seen_of_it(const DeviceTerm& term, const Facts& facts, Time now, const Memory& memory) {
+    if (!memory.it) return "none";
+    std::string out;
+    facts.each_device(term.class_id, "", [&](const DeviceFacts& device, bool unsure) {
+        if (device.devpath() != memory.it->devpath || differs(device.generation(), memory.it->generation)) return true;
+        out = printable(device.name()) + " (" + printable(device.devpath()) + ")";
+        std::string why = unsure ? unsure_why(facts, device) : seen_by(term.predicate, device);
+        if (why.empty()) why = seen_by(term.have, device);
+        Truth match = both(belongs(term, device), is_as_asked(term, device, facts));
+        if (match == Truth::True && !unsure) why.clear();
+        else if (why.empty() && term.state == DeviceState::Bound) why = "no driver bound";
+        else if (why.empty() && !device.ready()) why = "udev is not done with it";
+        out += why.empty() ? ", " + age(now, device.since()) : ": " + printable(why);
+        return false;
+    });
+    if (!out.empty()) return out;
+    out = printable(memory.it->devpath);
+    if (facts.in_doubt()) return out + ": not seen again yet";
+    return out + (facts.coldplug_complete() ? " has gone" : ": not seen yet; coldplug is not complete");
+}
+
 std::string seen_devices(const Condition& c, const Facts& facts, Time now, const Memory& memory) {
     const DeviceTerm& term = c.device;
+    if (term.quantifier == Quantifier::It) return seen_of_it(term, facts, now, memory);
     if (term.quantifier == Quantifier::First && c.slot < memory.slots.size() &&
         memory.slots[c.slot].latch)
         return "held for this boot: it was " + printable(memory.slots[c.slot].latch->devpath);
@@ -113,7 +136,7 @@ class Explaining {
                 e.hardware = without_driver(term.class_id, facts_, classes_);
             if (!e.hardware.empty()) e.seen += "; " + to_string(e.hardware, true);
             if (e.truth == Truth::Unknown) e.supplier = awaited(c.device, facts_);
-            if (e.supplier.empty()) e.supplier = classes_.supplied_by(c.device.class_id);
+            if (e.supplier.empty() && term.quantifier != Quantifier::It) e.supplier = classes_.supplied_by(c.device.class_id);
         } else if (c.kind == Kind::Fact) {
             e.seen = facts_.seen(c.fact);
             if (e.seen.empty())

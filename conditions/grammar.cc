@@ -1,7 +1,7 @@
 // condition  = disjunct { "or" disjunct } [ "for" DURATION ]
 // disjunct   = negated { "and" negated }
 // negated    = [ "not" | "no" ] term
-// term       = "(" condition ")" | presence | quantity | fact
+// term       = "(" condition ")" | presence | quantity | fact | "it" [ "[" predicate "]" ] [ state ]
 // presence   = [ "first" | "any" ] CLASS [ "[" predicate "]" ] [ state ] [ "only" ]
 // quantity   = ( "at least" | "at most" | "exactly" ) N CLASS [ "[" predicate "]" ] [ state ]
 //            | "all" CLASS [ "[" predicate "]" ] ( state | "have" "[" predicate "]" )
@@ -102,9 +102,11 @@ class Grammar {
             cursor_.expect(")", "to close the parenthesis");
             return inner;
         }
-        if (cursor_.is("it"))
-            cursor_.fail("\"it\" is the device of an instance, and this unit has no for-each");
         Condition c;
+        if (cursor_.is("it")) {
+            it(c);
+            return c;
+        }
         if (read_fact(cursor_, c.fact)) {
             c.kind = Kind::Fact;
             return c;
@@ -112,6 +114,18 @@ class Grammar {
         c.kind = Kind::Device;
         device(c);
         return c;
+    }
+
+    void it(Condition& c) {
+        if (!usage_.for_each)
+            cursor_.fail("\"it\" is the device of an instance, and there is no for-each here",
+                         "for-each: CLASS in a unit makes an instance for each device");
+        cursor_.take();
+        c.kind = Kind::Device;
+        c.device = it_of(*usage_.for_each);
+        c.device.state = DeviceState::Present;
+        read_bracket(c.device);
+        read_state(c.device);
     }
 
     void device(Condition& c) {
@@ -138,6 +152,8 @@ class Grammar {
         } else {
             cursor_.accept("any");
         }
+        if (cursor_.is("it"))
+            cursor_.fail("\"it\" is one device: it has no number, and is neither first nor last", "it, or it[ … ]");
         read_class(t);
         bool has_state = read_state(t);
         if (t.quantifier == Quantifier::All) read_have(t, has_state);
@@ -181,10 +197,13 @@ class Grammar {
         for (size_t i = 0; i < match->words; ++i) cursor_.take();
         t.class_id = match->id;
         t.class_name = classes_.class_name(match->id);
-        if (cursor_.accept("[")) {
-            t.predicate = read_predicate(cursor_);
-            cursor_.expect("]", "to close the bracket");
-        }
+        read_bracket(t);
+    }
+
+    void read_bracket(DeviceTerm& t) {
+        if (!cursor_.accept("[")) return;
+        t.predicate = read_predicate(cursor_);
+        cursor_.expect("]", "to close the bracket");
     }
 
     [[noreturn]] void no_such_class(const std::vector<std::string>& words) {

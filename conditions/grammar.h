@@ -14,6 +14,7 @@ namespace devmux {
 struct Usage {
     bool first_allowed = true;         // no: in `while`, where a latch would never let go
     std::string_view why_not_first{};  // completes "`first` … "
+    const DeviceTerm* for_each = nullptr;  // what `it` is one of; null: there is no `it`
 };
 
 // Bounds on a hostile text: bytes, parentheses within parentheses, leaves.

@@ -1,6 +1,8 @@
 // See leaf.h.
 #include "conditions/leaf.h"
 
+#include <algorithm>
+
 namespace devmux {
 namespace {
 
@@ -10,9 +12,17 @@ bool has_driver(const DeviceFacts& device) {
     return false;
 }
 
+// The name of a device as facts know it: the end of its path, where '!' stands for '/'.
+std::string name_of(const Witness& device) {
+    std::string name = device.devpath.substr(device.devpath.rfind('/') + 1);
+    std::replace(name.begin(), name.end(), '!', '/');
+    return name;
+}
+
 // Whether counting may end at the first match: then a class of 10,000 devices costs one look.
 bool first_is_enough(const DeviceTerm& term) {
-    return term.quantifier == Quantifier::Any || term.quantifier == Quantifier::First;
+    return term.quantifier == Quantifier::Any || term.quantifier == Quantifier::First ||
+           term.quantifier == Quantifier::It;
 }
 
 }  // namespace
@@ -34,12 +44,20 @@ Truth is_as_asked(const DeviceTerm& term, const DeviceFacts& device, const Facts
     return both(state, matches(term.have, device));
 }
 
-Count count_devices(const DeviceTerm& term, const Facts& facts) {
+Count count_devices(const DeviceTerm& term, const Facts& facts, const std::optional<Witness>& it) {
     Count count;
     count.open = !facts.coldplug_complete();
     bool all = term.quantifier == Quantifier::All;
-    const Predicate* name = exact(term.predicate, Predicate::Field::Name);
-    facts.each_device(term.class_id, name ? std::string_view(name->value) : "", [&](const DeviceFacts& device, bool unsure) {
+    bool is_it = term.quantifier == Quantifier::It;
+    if (is_it && !it) return {};  // nobody's: there is none
+    const Predicate* exactly = exact(term.predicate, Predicate::Field::Name);
+    std::string name = is_it ? name_of(*it) : exactly ? exactly->value : "";
+    facts.each_device(term.class_id, name, [&](const DeviceFacts& device, bool unsure) {
+        if (is_it && device.devpath() != it->devpath) return true;
+        if (is_it && differs(device.generation(), it->generation)) {
+            count.open = false;  // another has its place: it has gone
+            return false;
+        }
         Truth in_set = unsure ? both(Truth::Unknown, belongs(term, device)) : belongs(term, device);
         if (in_set == Truth::False) return true;
         Truth as_asked = is_as_asked(term, device, facts);
@@ -66,7 +84,8 @@ Truth truth_of_count(const DeviceTerm& term, const Count& count) {
     };
     switch (term.quantifier) {
         case Quantifier::Any:
-        case Quantifier::First: return at_least(1);
+        case Quantifier::First:
+        case Quantifier::It: return at_least(1);
         case Quantifier::AtLeast: return at_least(term.count);
         case Quantifier::AtMost: return at_most(term.count);
         case Quantifier::Exactly: return both(at_least(term.count), at_most(term.count));

@@ -15,7 +15,8 @@ struct Count {
     std::optional<Witness> witness;  // the first that matches, in the natural order of devpaths
 };
 
-Count count_devices(const DeviceTerm& term, const Facts& facts);
+// `it`: the device of a term that means one.
+Count count_devices(const DeviceTerm& term, const Facts& facts, const std::optional<Witness>& it = std::nullopt);
 Truth truth_of_count(const DeviceTerm& term, const Count& count);
 
 // The two halves of what a term asks of one device: does it belong to the set, and is it as asked.

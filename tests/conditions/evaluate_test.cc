@@ -155,6 +155,46 @@ TEST_SUITE("conditions/evaluate") {
         CHECK(truth(facts, "disk seen") == T);
     }
 
+    TEST_CASE("it: this very device, wherever others are") {
+        TestFacts facts;
+        auto set = parse_device_set("disk[driver = \"sd\"]", facts.classes);
+        REQUIRE(set);
+        auto it = parse_condition("it", facts.classes, {.for_each = &*set});
+        auto named = parse_condition("it[name = \"b\"] bound", facts.classes, {.for_each = &*set});
+        REQUIRE(it);
+        REQUIRE(named);
+        auto truth_of_it = [&](const Condition& condition, const std::string& path, uint64_t inode) {
+            Memory memory;
+            memory.it = Witness{path, {inode, 0, 0}};
+            return evaluate(condition, facts, 100s, memory).truth;
+        };
+        facts.complete = false;
+        CHECK(truth_of_it(*it, "/devices/a", 1) == U);
+        facts.add("disk", "/devices/a").drv = "sd";
+        facts.add("disk", "/devices/b").drv = "sr";
+        CHECK(truth_of_it(*it, "/devices/a", 1) == T);
+        CHECK(truth_of_it(*named, "/devices/a", 1) == U);
+        CHECK(truth_of_it(*it, "/devices/a", 2) == F);  // another has its place
+        facts.complete = true;
+        CHECK(truth_of_it(*it, "/devices/a", 0) == T);  // nothing says that it is another
+        CHECK(truth_of_it(*it, "/devices/x/a", 1) == F);
+        CHECK(truth_of_it(*it, "/devices/b", 1) == F);  // not as for-each asks
+        facts.devices["disk"][1].drv = "sd";
+        CHECK(truth_of_it(*it, "/devices/b", 1) == T);
+        CHECK(truth_of_it(*named, "/devices/b", 1) == T);
+        CHECK(truth_of_it(*named, "/devices/a", 1) == F);
+        facts.devices["disk"][1].is_ready = false;
+        CHECK(truth_of_it(*it, "/devices/b", 1) == U);
+        Memory nobody;
+        CHECK(evaluate(*it, facts, 100s, nobody).truth == F);
+        Memory memory;
+        memory.it = Witness{"/devices/c", {1, 0, 0}};
+        CHECK(explain(*it, facts, facts.classes, 100s, memory).seen == "/devices/c has gone");
+        memory.it = Witness{"/devices/a", {1, 0, 0}};
+        CHECK(explain(*it, facts, facts.classes, 100s, memory).seen.starts_with("a (/devices/a), for 1m40s"));
+        CHECK(explain(*named, facts, facts.classes, 100s, memory).seen == "a (/devices/a): name is \"a\"");
+    }
+
     TEST_CASE("first: the earliest in natural order wins, and is held") {
         TestFacts facts;
         Condition c = read(facts, "first network interface");

@@ -116,6 +116,31 @@ TEST_SUITE("conditions/grammar") {
         const char* hint;  // a part of the hint
     };
 
+    TEST_CASE("it: of a unit with instances, and of no other") {
+        TestClasses classes;
+        auto set = parse_device_set("network interface[not virtual] seen", classes);
+        REQUIRE(set);
+        Usage usage{.for_each = &*set};
+        for (const Pair& p : std::initializer_list<Pair>{
+                 {"it", "it"}, {"IT is available", "it"}, {"it[name = \"lan\"] bound", "it[name = \"lan\"] bound"},
+                 {"not it and mouse", "not it and mouse"}, {"it seen or mouse", "it seen or mouse"}, {"it for 5s", "it for 5s"}}) {
+            CAPTURE(p.text);
+            auto condition = parse_condition(p.text, classes, usage);
+            REQUIRE(condition);
+            CHECK(to_string(*condition) == p.canonical);
+            auto again = parse_condition(p.canonical, classes, usage);
+            REQUIRE(again);
+            CHECK(to_string(*again) == p.canonical);
+            auto nobody = parse_condition(p.text, classes);
+            REQUIRE_FALSE(nobody);
+            CHECK(nobody.error().what.find("no for-each") != std::string::npos);
+        }
+        for (const char* bad : {"first it", "all it bound", "at least 2 it", "any it", "its", "it it", "it only"}) {
+            CAPTURE(bad);
+            CHECK_FALSE(parse_condition(bad, classes, usage));
+        }
+    }
+
     TEST_CASE("every error points at its column and says what was expected") {
         TestClasses classes;
         for (const Wrong& w : std::initializer_list<Wrong>{
