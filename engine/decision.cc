@@ -9,6 +9,7 @@ namespace devmux {
 
 std::optional<std::string> decision_text(const PlanAction& action) {
     if (const auto* run = std::get_if<RunJob>(&action)) {
+        if (!run->error.empty()) return std::nullopt;  // its end says why
         std::string text = "run " + run->unit->name + " " + std::string(to_string(run->verb));
         if (!run->action.empty()) text += " ACTION=" + run->action;
         if (!run->block.empty()) text += " DEVPATH=" + std::string(find_in(run->block, "DEVPATH").value_or("?"));

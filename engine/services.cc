@@ -19,7 +19,8 @@ std::optional<Error> Services::mark_service_job(JobId job, Time boottime) {
 
 void Services::follow(const Planner& planner) {
     std::vector<std::shared_ptr<const Unit>> units;
-    for (const Managed& m : planner.units()) units.push_back(m.unit);
+    for (const Managed& m : planner.units())
+        if (!m.vacant) units.push_back(m.unit);
     jobs_.follow(units);
 }
 

@@ -185,6 +185,8 @@ void Shell::carry_out(const PlanAction& action) {
             auto error = shell.journal_->append(record);
             // The program itself is not started without its mark; states of units may be forgotten.
             if (error && shell.unsaved_++ == 0) shell.report(*error, Report::Level::Error);
+            const auto* instance = std::get_if<SavedInstance>(&record);
+            if (instance && instance->of.empty() && shell.unit_log_) shell.unit_log_->retire(instance->unit);
         }
         void operator()(const RunJob& job) const { shell.run(job); }
         void operator()(const AdoptJob& job) const { shell.adopt(job); }

@@ -135,6 +135,8 @@ class Shell final : public Control, private ChildWatch {
     UnitSnapshot describe_broken(const std::string& name) const;
     bool is_unloaded(const std::string& name) const;
     std::optional<Error> by_hand(HandRequest request);
+    Error name_an_instance(const Managed& m) const;
+    void tell_instances(const Managed& m, UnitSnapshot& s) const;
     void look_at_waits();
     void read_waits_again();
     bool waits_for_file(const Condition& condition) const;

@@ -111,6 +111,16 @@ std::optional<Error> Shell::reset(const std::string& unit, bool latch) {
     return by_hand({unit, UnitEvent::Reset, latch});
 }
 
+// It is never started itself.
+Error Shell::name_an_instance(const Managed& m) const {
+    const Planner& planner = engine_->planner();
+    std::string names, devices = to_string(m.unit->for_each->devices);
+    for (UnitIndex i : planner.instances_of(planner.find(m.unit->name).value()))
+        names += (names.empty() ? "there is " : ", ") + planner.units()[i].unit->name;
+    return plain("the unit " + quoted(m.unit->name) + " has an instance for each " + devices + ": name one",
+                 names.empty() ? "there is none now" : names);
+}
+
 std::optional<Error> Shell::by_hand(HandRequest request) {
     auto index = engine_->planner().find(request.unit);
     if (!index && configuration_->masked.contains(request.unit))
@@ -123,14 +133,14 @@ std::optional<Error> Shell::by_hand(HandRequest request) {
         return plain("the unit " + quoted(request.unit) + " is not loaded yet", "devmux reload");
     if (!index) return plain("there is no unit " + quoted(printable(request.unit)), "devmux list shows them");
     const Managed& m = engine_->planner().units()[*index];
+    if (m.unit->is_template()) return name_an_instance(m);
     bool starts = request.event == UnitEvent::HandStart, restarts = request.event == UnitEvent::HandRestart;
     bool refreshes = request.event == UnitEvent::Refresh;
     if (m.unit->each_event && (restarts || refreshes || (starts && m.state.hold == Hold::None)))
         return plain("an each-event unit is run by events alone", "devmux stop holds it, devmux reset lets it go on");
     if (m.orphaned && (starts || restarts || refreshes))
-        return plain((configuration_->masked.contains(request.unit) ? "the unit " + quoted(request.unit) + " is masked"
-                                                                    : "the file of " + quoted(request.unit) + " is gone") +
-                     ": it can only be stopped");
+        return plain(quoted(request.unit) + ": " + engine_->planner().orphan_text(m) + "; it can only be stopped",
+                     "devmux stop " + request.unit);
     if (refreshes && m.state.actual != Actual::Active && m.state.actual != Actual::Starting)
         return plain("the unit " + quoted(request.unit) + " does not run: there is nothing to reload",
                      "devmux start " + request.unit);

@@ -5,6 +5,7 @@
 namespace devmux {
 
 void Shell::run(const RunJob& job) {
+    if (!job.error.empty()) return void(pending_.emplace_back(JobEnded{.job = job.job, .error = job.error}));
     if (!runner_) {
         const Service& s = job.unit->service;
         bool stop = job.verb == Verb::Stop, reload = job.verb == Verb::Reload;

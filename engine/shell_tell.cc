@@ -127,8 +127,8 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     }
     if (m.overdue && !m.orphaned) s.state = "overdue";
     if (m.orphaned)
-        s.remark = std::string(configuration_->masked.contains(unit.name) ? "it is masked" : "its file is gone") +
-                   ": its service runs on until devmux stop";
+        s.remark = engine_->planner().orphan_text(m) + ": its service runs on until devmux stop";
+    if (unit.for_each) tell_instances(m, s);
     if (m.is_skipped() && !m.orphaned) {
         s.state = "skipped";
         s.remark = engine_->planner().never_text(m, now);
@@ -146,11 +146,34 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     disk_.tell(s, *configuration_);
     s.warnings = texts_of(unit.warnings);
     const World& world = engine_->world();
+    if (unit.is_template()) return s;
     if (with_explanation && unit.condition_kind != ConditionKind::None)
         s.explanation = explain(unit.condition, world, *configuration_->classes, now, m.memory);
     if (with_explanation && unit.stop_when)
         s.stop_explanation = explain(*unit.stop_when, world, *configuration_->classes, now, m.stop_memory);
     return s;
+}
+
+// The unit itself is in no state: how many of its instances are in which.
+void Shell::tell_instances(const Managed& m, UnitSnapshot& s) const {
+    const Planner& planner = engine_->planner();
+    s.for_each = to_string(m.unit->for_each->devices);
+    s.of = m.unit->of;
+    if (m.instance) s.device = m.instance->device.devpath;
+    if (!m.unit->is_template()) return;
+    s.state = "for-each";
+    std::map<std::string, size_t> states;
+    for (UnitIndex index : planner.instances_of(planner.find(m.unit->name).value())) {
+        const Managed& instance = planner.units()[index];
+        s.instances.push_back(instance.unit->name);
+        ++states[instance.overdue ? "overdue" : std::string(to_string(instance.state.actual))];
+    }
+    s.remark = s.instances.empty() ? "no instance: there is no " + s.for_each
+                                   : std::to_string(s.instances.size()) + (s.instances.size() == 1 ? " instance" : " instances");
+    std::string counts;
+    for (const auto& [state, count] : states) counts += (counts.empty() ? ": " : ", ") + std::to_string(count) + " " + state;
+    s.remark += counts;
+    if (m.crowded) s.remark += "; devices wait for a place (instances: " + std::to_string(m.unit->for_each->most) + ")";
 }
 
 UnitSnapshot Shell::describe_broken(const std::string& name) const {
@@ -177,7 +200,8 @@ bool Shell::is_unloaded(const std::string& name) const {
 
 std::vector<UnitSnapshot> Shell::units() const {
     std::vector<UnitSnapshot> out;
-    for (const Managed& m : engine_->planner().units()) out.push_back(describe(m, false));
+    for (const Managed& m : engine_->planner().units())
+        if (!m.vacant) out.push_back(describe(m, false));
     for (const auto& [name, errors] : configuration_->broken)
         if (!engine_->planner().find(name)) out.push_back(describe_broken(name));
     for (const std::string& name : configuration_->masked)

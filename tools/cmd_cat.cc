@@ -152,13 +152,21 @@ Json json_of(const std::string& unit, const std::vector<Shown>& files, const std
     return {{"name", unit}, {"masked", masked}, {"files", std::move(list)}, {"on_disk", on_disk}};
 }
 
+// The file of an instance is that of its unit.
+std::string with_file(const Reading& reading, const std::string& unit) {
+    std::string of = unit.substr(0, unit.find('@'));
+    return reading.knows(unit) || !reading.knows(of) ? unit : of;
+}
+
 Exit cat(const Session& session, const Options& options) {
     Client client(session.runtime_dir);
     Place place;
     if (Reply asked = place_of(options, client, place); !asked) return report(asked);
     Reading reading(place);
     for (const std::string& trouble : reading.troubles()) complain(printable_lines(trouble));
-    for (const std::string& unit : options.units) {
+    std::vector<std::string> units;
+    for (const std::string& asked : options.units) {
+        const std::string& unit = units.emplace_back(with_file(reading, asked));
         if (reading.knows(unit)) continue;
         std::string near = nearest(unit, reading.names());
         complain("there is no file of a unit " + devmux::quoted(printable(unit)) +
@@ -166,8 +174,8 @@ Exit cat(const Session& session, const Options& options) {
         return Exit::NoSuchThing;
     }
     Exit code = Exit::Ok;
-    for (size_t i = 0; i < options.units.size(); ++i) {
-        const std::string& unit = options.units[i];
+    for (size_t i = 0; i < units.size(); ++i) {
+        const std::string& unit = units[i];
         std::vector<Shown> files = reading.of(unit);
         Reply now = place.daemon ? client.call("Unit", {unit}) : Reply{};
         std::string on_disk = now && now.value.is_object() ? on_disk_text(now.value) : "";

@@ -10,7 +10,7 @@ void explain_unit(const Json& u) {
     std::string name = u.at("name"), state = u.at("state"), kind = u.at("kind"),
                 hold = u.at("hold");
     std::string reason = u.at("reason"), end = u.at("last_end");
-    bool is_run = state != "broken" && state != "masked";
+    bool is_run = state != "broken" && state != "masked" && state != "for-each";
     print_line(painted(Colour::Bold, name) + ": " + painted(colour_of_state(state), state) +
                (is_run ? " for " + age(u.at("since_s")) : "") +
                (reason.empty() ? "" : ": " + reason));

@@ -18,6 +18,7 @@ void add_list(CLI::App& app, Commands& commands) {
                             for (const Json& u : units.value) {
                                 std::string state = u.at("state"), kind = u.at("kind"),
                                             condition = u.at("condition"), disk = on_disk_text(u);
+                                if (state == "for-each") kind = "for-each " + u.at("for_each").get<std::string>() + "; " + kind;
                                 rows.push_back(
                                     {{u.at("name")},
                                      {state, colour_of_state(state)},

@@ -110,6 +110,9 @@ void print_unit(const Json& u) {
     if (u.at("service") != "")
         print_field("starts", u.at("service").get<std::string>() +
                                   (u.at("task").get<bool>() ? ", a task" : ""));
+    print_field("for each", u.at("for_each").get<std::string>());
+    print_field("one of", u.at("of").get<std::string>());
+    print_field("device", u.at("device").get<std::string>());
     print_field(kind, u.at("condition").get<std::string>());
     print_field("stop-when", u.at("stop_when").get<std::string>());
     print_field("refresh", u.at("refresh").get<std::string>());
@@ -117,6 +120,12 @@ void print_unit(const Json& u) {
         print_field("state", state, colour_of_state(state));
         for (const Json& error : u.at("errors"))
             print_field("error", error.get<std::string>(), Colour::Bad);
+        return;
+    }
+    if (state == "for-each") {
+        for (const Json& instance : u.at("instances")) print_field("instance", instance.get<std::string>());
+        print_field("remark", u.at("remark").get<std::string>());
+        for (const Json& warning : u.at("warnings")) print_field("warning", warning.get<std::string>(), Colour::Doubt);
         return;
     }
     print_field("state", state + " for " + age(u.at("since_s")), colour_of_state(state));
@@ -177,7 +186,7 @@ Exit status(Client& client, const Session& session) {
         std::string state = u.at("state");
         bool bad = state == "failed" || !u.at("errors").empty();
         bool is_run =
-            state != "broken" && state != "masked" && state != "new";  // the others are in no state since a time
+            state != "broken" && state != "masked" && state != "new" && state != "for-each";  // the others are in no state since a time
         rows.push_back({{u.at("name")},
                         {state, colour_of_state(state)},
                         {is_run ? age(u.at("since_s")) : "-"},

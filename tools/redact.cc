@@ -25,6 +25,12 @@ bool is_ours(std::string_view key) {
     return key[0] >= 'a' && key[0] <= 'z' && !key.starts_with("attr.") && !key.starts_with("awaited.") && !key.starts_with("udev.");
 }
 
+// Of a saved record: the variables of an instance's device stand in one field, with \0 between them.
+constexpr std::string_view kBetween = "\\\\0";
+bool is_instance(std::string_view line) {
+    return line.starts_with("saved instance\\x09") || line.starts_with("absent instance\\x09");
+}
+
 std::string_view without_blanks(std::string_view line) {
     return line.substr(std::min(line.find_first_not_of(" \t\r"), line.size()));
 }
@@ -69,6 +75,12 @@ class Redaction {
         if (!indented) {
             devpath_ = line.substr(std::min(line.find('/'), line.size()));
             if (line.starts_with("cmdline ")) command_line_secrets(line.substr(8), found);
+            if (!is_instance(line)) return;
+            line.remove_prefix(line.rfind("\\x09", line.size() - 6) + 4);  // a dot is behind the last field
+            for (size_t end = 0; !line.empty(); line.remove_prefix(std::min(end + kBetween.size(), line.size()))) {
+                end = std::min(line.find(kBetween), line.size());
+                look(line.substr(0, end), true);
+            }
             return;
         }
         size_t equals = line.find('=');
@@ -92,7 +104,7 @@ class Redaction {
         while (!text.empty()) {
             size_t end = std::min({text.find(' '), text.find("\\x09"), text.size()});
             std::string_view word = text.substr(0, end);
-            size_t slash = std::min(word.find('/'), word.size());
+            size_t slash = std::min({word.find('/'), word.find('@', 1), word.size()});  // an instance is called as its device
             out += word.substr(0, slash);
             out += pseudonyms_.replaced(word.substr(slash));
             end += end == text.size() ? 0 : text[end] == ' ' ? 1 : 4;
@@ -144,6 +156,7 @@ class Redaction {
         if (!indented) {
             if (line.starts_with("= ")) return "= " + pseudonyms_.replaced(line.substr(2), Pseudonyms::In::Prose);
             if (line.starts_with("cmdline ")) return "cmdline " + command_line(line.substr(8));
+            if (is_instance(line)) return std::string(line.substr(0, line.find('\\'))) + pseudonyms_.replaced(line.substr(line.find('\\')));
             return paths(line);
         }
         if (equals == line.npos || equals == 0) return std::string(line);

@@ -288,6 +288,7 @@ void Simulation::carry_out(const PlanAction& action) {
     if (const auto* record = std::get_if<Record>(&action)) {
         append_line(*record, journal_);
     } else if (const auto* run = std::get_if<RunJob>(&action)) {
+        if (!run->error.empty()) return void(pending_.emplace_back(JobEnded{.job = run->job, .error = run->error}));
         ++runs_[{run->unit->name, run->verb}];
         // The stop of a daemon is a signal: it is over when the daemon is.
         if (run->daemon && run->verb == Verb::Reload) return void(pending_.emplace_back(JobEnded{.job = run->job, .code = 0}));

@@ -162,11 +162,14 @@ class Player {
         const Planner& planner = simulation_->engine().planner();
         if (!planner.find(unit)) {
             std::vector<std::string> known;
-            for (const Managed& m : planner.units()) known.push_back(m.unit->name);
+            for (const Managed& m : planner.units())
+                if (!m.vacant) known.push_back(m.unit->name);
             std::string near = nearest(unit, known);
             return wrong(line, "there is no unit " + quoted(printable(unit)),
                          near.empty() ? "" : "did you mean " + quoted(near) + "?");
         }
+        if (planner.units()[*planner.find(unit)].unit->is_template())
+            return wrong(line, quoted(unit) + " has instances: name one of them", unit + "@eth0, for example");
         simulation_->feed(HandRequest{unit, event, line.word() == "reset-latch"});
         return std::nullopt;
     }

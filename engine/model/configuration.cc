@@ -176,6 +176,7 @@ AttributeNeeds attribute_needs(const Configuration& configuration) {
     for (const auto& [name, unit] : configuration.units) {
         add_needs(unit->condition, *configuration.classes, needs);
         if (unit->stop_when) add_needs(*unit->stop_when, *configuration.classes, needs);
+        if (unit->for_each) note_needs(unit->for_each->devices, *configuration.classes, needs);
         if (unit->each_event) note_needs(unit->each_event->devices, *configuration.classes, needs);
         if (unit->refresh) note_needs(*unit->refresh, *configuration.classes, needs);
     }

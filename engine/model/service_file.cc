@@ -119,6 +119,12 @@ void check_kinds(const Node& document, const Unit& u, Errors& errors) {
         if (u.restart.policy == Restart::Policy::Always && !document.find("systemd"))
             refuse("restart", "\"always\" needs \"daemon\" or \"systemd\": of nothing else it is known when it ends", "on-failure");
     }
+    if (document.find("for-each")) {
+        refuse("init-script", "an init script is one service, and for-each starts one for each device",
+               "command: {start: [/etc/init.d/NAME, start]} runs it for each, where it can tell them apart");
+        refuse("systemd", "a unit of systemd is one service, and for-each starts one for each device",
+               "command: {start: […], stop: […]} or daemon: […]");
+    }
     if (document.find("systemd")) {
         refuse("user", "a unit of systemd says itself who runs it", "User= in its own file");
         refuse("environment", "a unit of systemd has an environment of its own: devmux cannot reach it",

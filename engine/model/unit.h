@@ -28,8 +28,18 @@ struct EachEvent {
     bool synthetic = false;  // run for `udevadm trigger` and its like, too
 };
 
+// for-each: one instance for each matching device, `unit@sysname`.
+struct ForEach {
+    DeviceTerm devices;
+    unsigned most = 64;  // instances at a time
+    bool operator==(const ForEach& other) const {
+        return to_string(devices) == to_string(other.devices) && most == other.most;
+    }
+};
+
 struct Unit {
     std::string name;
+    std::string of;           // of an instance: the unit that it is one of; empty: of none
     std::string file;         // who won
     std::string description;
     std::vector<std::string> documentation;
@@ -40,6 +50,7 @@ struct Unit {
     std::string stop_when_text;
     Duration linger{};
     std::shared_ptr<const EachEvent> each_event;  // null: none
+    std::shared_ptr<const ForEach> for_each;      // of that unit, and of its instances; null: of others
     std::shared_ptr<const DeviceTerm> refresh;    // reloaded when these are others; null: for none
     Service service;
     UnitLinks links;
@@ -51,7 +62,14 @@ struct Unit {
     std::string user;                      // who runs it; empty: the daemon's
     std::vector<std::string> environment;  // "NAME=value"
     Errors warnings;                       // what `check` says beyond errors
+
+    // It has instances, and is never started itself.
+    bool is_template() const { return for_each && of.empty(); }
 };
+
+// The unit of one instance of `unit`. It differs in its name alone: what its file says of its device is filled
+// in when it is started (plan/placeholders.h).
+std::shared_ptr<const Unit> instance_unit(const Unit& unit, std::string name);
 
 // Whether two readings of a unit say the same.
 bool same_text(const Unit& a, const Unit& b);

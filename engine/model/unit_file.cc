@@ -2,10 +2,12 @@
 #include "engine/model/unit_file.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "conditions/grammar.h"
 #include "conditions/spelling.h"
 #include "conditions/text.h"
+#include "engine/model/placeholder.h"
 #include "engine/model/service_file.h"
 #include "engine/model/unit_lint.h"
 #include "engine/model/yaml_fields.h"
@@ -59,6 +61,16 @@ MaybeError read_if_never(const Node& node, std::optional<IfNever>& out) {
     return std::nullopt;
 }
 
+constexpr unsigned kMostInstances = 4096;
+
+MaybeError read_instances(const Node& node, unsigned& out) {
+    const char* end = node.text.data() + node.text.size();
+    auto [stopped, error] = std::from_chars(node.text.data(), end, out);
+    if (node.kind == Node::Kind::Scalar && error == std::errc() && stopped == end && out >= 1 && out <= kMostInstances)
+        return std::nullopt;
+    return error_at(node, "expected a number from 1 to 4096, found " + described(node), "how many instances at a time");
+}
+
 class Reader {
   public:
     Reader(const Node& document, const std::string& name, const ClassNames& classes)
@@ -74,17 +86,25 @@ class Reader {
         };
         Usage in_while{.first_allowed = false, .why_not_first = kNotInWhile};
         EachEvent each;
+        ForEach instances;
         DeviceTerm served;
+        // Before the conditions, which say `it`. What is wrong with it is told once, at its place.
+        if (has("for-each")) (void)read_devices(at("for-each"), instances.devices);
+        const DeviceTerm* it = has("for-each") ? &instances.devices : nullptr;
+        in_while.for_each = it;
+        Usage anywhere{.for_each = it};
         Condition when, during, stop, narrow;
         std::vector<Field> fields = {
             {"description", [&](const Node& n) { return read_text(n, u.description); }},
             {"documentation", [&](const Node& n) { return read_texts(n, u.documentation, true); }},
-            {"when", condition(when, {})},
+            {"when", condition(when, anywhere)},
             {"while", condition(during, in_while)},
-            {"stop-when", condition(stop, {})},
-            {"and-when", condition(narrow, has("while") ? in_while : Usage{})},
+            {"stop-when", condition(stop, anywhere)},
+            {"and-when", condition(narrow, has("while") ? in_while : anywhere)},
             {"linger", [&](const Node& n) { return read_duration(n, u.linger); }},
             {"each-event", [&](const Node& n) { return read_devices(n, each.devices); }},
+            {"for-each", [&](const Node& n) { return read_devices(n, instances.devices); }},
+            {"instances", [&](const Node& n) { return read_instances(n, instances.most); }},
             {"refresh", [&](const Node& n) { return read_devices(n, served); }},
             {"actions", [&](const Node& n) { return read_actions(n, each.actions); }},
             {"synthetic", [&](const Node& n) { return read_bool(n, each.synthetic); }},
@@ -100,11 +120,16 @@ class Reader {
         Errors errors = read_fields(document_, fields, "a unit");
         if (document_.kind != Node::Kind::Map) return {nullptr, std::move(errors)};
         if (has("each-event")) u.each_event = std::make_shared<const EachEvent>(std::move(each));
+        if (has("for-each")) u.for_each = std::make_shared<const ForEach>(instances);
         if (has("refresh")) u.refresh = std::make_shared<const DeviceTerm>(std::move(served));
         if (has("stop-when")) u.stop_when = std::make_shared<const Condition>(std::move(stop));
         check_condition_keys(errors);
         check_service(document_, u, errors);
+        if (has("linger") && has("for-each") && u.task && !has("when") && !has("while"))
+            errors.push_back(error_at(at("linger"), "\"linger\" needs something that stops, and this is a task",
+                                      "give it stop: [ … ]"));
         check_links(document_, u.name, u.links, errors);
+        check_placeholders(document_, errors);
         if (!errors.empty()) return {nullptr, std::move(errors)};
         set_condition(std::move(has("when") ? when : during), std::move(narrow));
         lint(*unit_, document_);
@@ -147,26 +172,40 @@ class Reader {
                                           "a unit has one of when, while, each-event"));
             first = key;
         }
+        if (has("for-each") && has("each-event"))
+            errors.push_back(error_at(at("for-each"), "\"for-each\" cannot stand beside \"each-event\"",
+                                      "the one is about devices that are there, the other about what happens to them"));
         auto needs = [&](std::string_view key, std::string_view other) {
             if (has(key) && !has(other))
                 errors.push_back(error_at(at(key), quoted(key) + " needs " + quoted(other)));
         };
-        needs("linger", "while");
+        bool conditional = has("when") || has("while") || has("for-each");
+        if (has("when") || !has("for-each")) needs("linger", "while");
+        needs("instances", "for-each");
+        if (has("if-never") && has("for-each"))
+            errors.push_back(error_at(at("if-never"), "without a device there is no instance that could be started"));
         needs("actions", "each-event");
         needs("synthetic", "each-event");
         if (unit_->limits && unit_->limits->stop && has("each-event"))
             errors.push_back(error_at(*at("timeout").find("stop"), "an each-event unit has nothing to stop"));
         if (has("stop-when") && has("each-event"))
             errors.push_back(error_at(at("stop-when"), "an each-event unit has nothing to stop"));
-        if (has("if-never") && !has("when") && !has("while"))
+        if (has("if-never") && !conditional)
             errors.push_back(error_at(at("if-never"), "\"if-never\" needs \"when\" or \"while\""));
-        if (has("and-when") && !has("when") && !has("while"))
-            errors.push_back(error_at(at("and-when"), "\"and-when\" needs \"when\" or \"while\""));
+        if (has("and-when") && !conditional)
+            errors.push_back(error_at(at("and-when"), "\"and-when\" needs \"when\", \"while\" or \"for-each\""));
     }
 
     void set_condition(Condition condition, Condition narrow) {
         Unit& u = *unit_;
-        u.condition_kind = has("when")    ? ConditionKind::When
+        bool implied = u.for_each && !has("when") && !has("while");
+        if (implied) {
+            condition = {};
+            condition.kind = Condition::Kind::Device;
+            condition.device = it_of(u.for_each->devices);
+        }
+        u.condition_kind = implied        ? (u.task ? ConditionKind::When : ConditionKind::While)
+                           : has("when")  ? ConditionKind::When
                            : has("while") ? ConditionKind::While
                                           : ConditionKind::None;
         if (u.condition_kind != ConditionKind::None) {
@@ -198,8 +237,13 @@ UnitReading read_unit(const Node& document, const std::string& name, const Class
 UnitReading rebind(const Unit& unit, const ClassNames& classes) {
     auto copy = std::make_shared<Unit>(unit);
     Errors errors;
+    if (unit.for_each) {
+        auto term = parse_device_set(to_string(unit.for_each->devices), classes);
+        if (!term) return {nullptr, {term.error()}};
+        copy->for_each = std::make_shared<const ForEach>(ForEach{std::move(*term), unit.for_each->most});
+    }
     auto again = [&](const std::string& text, Condition& out) {
-        auto condition = parse_condition(text, classes);
+        auto condition = parse_condition(text, classes, {.for_each = copy->for_each ? &copy->for_each->devices : nullptr});
         if (condition) out = std::move(*condition);
         else errors.push_back(condition.error());
         renumber(out);
@@ -226,11 +270,20 @@ UnitReading rebind(const Unit& unit, const ClassNames& classes) {
     return {copy, {}};
 }
 
+std::shared_ptr<const Unit> instance_unit(const Unit& unit, std::string name) {
+    auto copy = std::make_shared<Unit>(unit);
+    copy->of = unit.name;
+    copy->name = std::move(name);
+    copy->warnings.clear();
+    return copy;
+}
+
 bool same_text(const Unit& a, const Unit& b) {
     auto events = [](const Unit& u) {
         return u.each_event ? to_string(u.each_event->devices) + (u.each_event->synthetic ? "+" : "") : "";
     };
     auto served = [](const Unit& u) { return u.refresh ? to_string(*u.refresh) : std::string(); };
+    auto for_each = [](const Unit& u) { return u.for_each ? *u.for_each : ForEach{.devices = {}, .most = 0}; };
     auto limits = [](const Unit& u) { return u.limits ? *u.limits : TimeLimits{}; };
     auto actions = [](const Unit& u) { return u.each_event ? u.each_event->actions : std::set<Action>{}; };
     return a.file == b.file && a.description == b.description && a.documentation == b.documentation &&
@@ -239,15 +292,27 @@ bool same_text(const Unit& a, const Unit& b) {
            actions(a) == actions(b) && served(a) == served(b) && a.service == b.service && a.links == b.links &&
            a.task == b.task && a.if_running == b.if_running && a.if_never == b.if_never && a.restart == b.restart &&
            a.user == b.user &&
-           a.environment == b.environment && limits(a) == limits(b);
+           a.environment == b.environment && limits(a) == limits(b) && for_each(a) == for_each(b);
 }
 
+namespace {
+
+bool has_name_letters(std::string_view name) {
+    return std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("._:@-").find(c) != std::string_view::npos;
+    });
+}
+
+}  // namespace
+
 bool is_unit_name(std::string_view name) {
-    return !name.empty() && name.size() <= 64 && name[0] != '.' &&
-           std::all_of(name.begin(), name.end(), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      std::string_view("._:@-").find(c) != std::string_view::npos;
-           });
+    return !name.empty() && name.size() <= 64 && name[0] != '.' && has_name_letters(name);
+}
+
+bool is_instance_name(std::string_view name) {
+    size_t at = std::min(name.find('@'), name.size());
+    return at > 0 && at + 1 < name.size() && name.size() <= 200 && name[0] != '.' && has_name_letters(name);
 }
 
 }  // namespace devmux

@@ -20,5 +20,7 @@ UnitReading rebind(const Unit& unit, const ClassNames& classes);
 
 // Whether a name can be a unit's: 1 to 64 of [A-Za-z0-9._:@-], not beginning with a dot.
 bool is_unit_name(std::string_view name);
+// Of an instance, "unit@sysname", to 200 of them: it is no file's.
+bool is_instance_name(std::string_view name);
 
 }  // namespace devmux

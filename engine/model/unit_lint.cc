@@ -66,12 +66,12 @@ void lint(Unit& unit, const Node& document) {
                                    " leaves nothing running, and the unit will be called active",
                                "task: true calls it done, and runs it at each false→true again"));
     if (unit.condition_kind == ConditionKind::While) {
-        const Node& where = *document.find("while");
+        const Node& where = *document.find(document.find("while") ? "while" : "for-each");
         if (unit.task)
             out.push_back(error_at(where, "a task leaves nothing that `while` could stop",
                                    "`when` means the same here"));
         each_leaf(unit.condition, [&](const Condition& leaf) {
-            if (leaf.kind == Condition::Kind::Device && contains(kInput, leaf.device.class_name))
+            if (leaf.kind == Condition::Kind::Device && leaf.device.quantifier != Quantifier::It && contains(kInput, leaf.device.class_name))
                 out.push_back(error_at(where, "unplugging the " + leaf.device.class_name +
                                                   " will stop the service",
                                        "`when` keeps it running"));

@@ -24,6 +24,15 @@ void each_unit_asked_for(const Unit& unit, const std::function<void(const std::s
     if (unit.stop_when) each_leaf(*unit.stop_when, note);
 }
 
+// Of an instance, "unit@sysname", that unit.
+std::string file_of(const Configuration& configuration, const std::string& name) {
+    for (size_t at = name.find('@'); at != name.npos && !configuration.units.contains(name); at = name.find('@', at + 1)) {
+        auto unit = configuration.units.find(name.substr(0, at));
+        if (unit != configuration.units.end() && unit->second->for_each) return unit->first;
+    }
+    return name;
+}
+
 // "a waits for b", and how its file says so. Who is started when another has started waits for that one.
 struct Wait {
     std::string from, to, words;
@@ -34,7 +43,7 @@ void each_wait(const Configuration& configuration, const Providers& provided,
     for (const auto& [name, unit] : configuration.units) {
         const std::string& self = name;
         each_unit_asked_for(*unit, [&](const std::string& other) {
-            visit({self, other, self + ": its condition asks for " + other});
+            visit({self, file_of(configuration, other), self + ": its condition asks for " + other});
         });
         for (const LinkKey& key : link_keys()) {
             bool behind = key.list == &UnitLinks::required || key.list == &UnitLinks::wanted ||
@@ -44,7 +53,7 @@ void each_wait(const Configuration& configuration, const Providers& provided,
             if (!behind && !ahead) continue;
             for (const std::string& target : (*unit).links.*key.list) {
                 auto p = provided.find(target);
-                std::vector<std::string> others = !is_facility(target)    ? std::vector{target}
+                std::vector<std::string> others = !is_facility(target)    ? std::vector{file_of(configuration, target)}
                                                   : p == provided.end() ? std::vector<std::string>{}
                                                                           : p->second;
                 for (const std::string& other : others) {
@@ -97,7 +106,7 @@ void warn_of_missing_units(Configuration& out) {
         Errors warnings;
         std::set<std::string> named;
         auto missing = [&](const std::string& name, const std::string& who) {
-            bool there = is_facility(name) ? provided.contains(name) || stands_without_unit(name) : out.units.contains(name);
+            bool there = is_facility(name) ? provided.contains(name) || stands_without_unit(name) : out.units.contains(file_of(out, name));
             if (there || !named.insert(name).second) return;
             std::string near = nearest(name, known);
             warnings.push_back({.where = {unit->file, 0, 0},

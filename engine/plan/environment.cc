@@ -61,7 +61,8 @@ void append_clean(std::string_view value, std::string& out) {
     }
 }
 
-// A node's name that climbs out of /dev is nobody's node.
+}  // namespace
+
 bool climbs(std::string_view path) {
     for (size_t at = path.find(".."); at != path.npos; at = path.find("..", at + 1)) {
         bool begins = at == 0 || path[at - 1] == '/';
@@ -70,6 +71,14 @@ bool climbs(std::string_view path) {
     }
     return false;
 }
+
+std::string cleaned(std::string_view value) {
+    std::string out;
+    append_clean(value, out);
+    return out;
+}
+
+namespace {
 
 class Builder {
   public:

@@ -33,4 +33,9 @@ ScriptEnvironment script_environment(const EnvironmentInput& input);
 // Whether a device may set a variable of this name.
 bool device_may_set(std::string_view name);
 
+// A value as it goes out: its control characters replaced, and not longer than 4 KiB.
+std::string cleaned(std::string_view value);
+// A node's name that climbs out of /dev is nobody's node.
+bool climbs(std::string_view path);
+
 }  // namespace devmux

@@ -10,6 +10,7 @@ bool is_up(const Managed& m) {
 
 std::string why_left(const Managed& m) {
     const std::string left = m.unit->name + ": left to devmux, which ";
+    if (m.unit->is_template()) return left + "runs it for each of: " + to_string(m.unit->for_each->devices);
     if (m.unit->each_event) return left + "runs it for each event of: " + to_string(m.unit->each_event->devices);
     switch (m.state.actual) {
         case Actual::Starting: return left + "is starting it";
@@ -33,7 +34,7 @@ GuardVerdict for_boot(const Managed& m) {
 }
 
 GuardVerdict for_person(const Managed& m, bool again) {
-    if (m.unit->each_event) return {};  // only events run it; a run by hand is the script's own affair
+    if (m.unit->each_event || m.unit->is_template()) return {};  // only events run it; a run by hand is the script's own affair
     if (again && m.state.actual == Actual::Done) return {GuardVerdict::Kind::LeaveIt, m.unit->name + ": done"};
     if (m.state.actual != Actual::Active) return {GuardVerdict::Kind::HandOver};
     // Who is a daemon of ours runs. What an init script has started may have ended since, and nobody
@@ -53,7 +54,7 @@ GuardVerdict guard_verdict(const Planner& planner, std::string_view unit, const 
         case Starter::Kind::Job:
             // A script of one unit that calls another's is not waited for: that one may have to wait for
             // the first.
-            return who.unit.empty() || who.unit == unit || m.unit->each_event ? GuardVerdict{}
+            return who.unit.empty() || who.unit == unit || m.unit->each_event || m.unit->is_template() ? GuardVerdict{}
                                                                               : GuardVerdict{GuardVerdict::Kind::Elsewhere};
         case Starter::Kind::Systemd:
             // While a start of ours is under way it is what systemd runs.

@@ -30,6 +30,7 @@ struct RunJob {
     std::string action;  // ACTION of the device: "add" at a start, "remove" at a stop; or empty
     std::string block;   // the device's variables ("KEY=VALUE\0…"); empty where no device decided
     JobId daemon = 0;    // of a stop or reload: of this job, the daemon, which gets a signal
+    std::string error;   // why it cannot be run: it fails at once
 };
 
 // A job of a former engine that was still running when it went: watch it to its end.

@@ -8,6 +8,7 @@
 #include "conditions/evaluate.h"
 #include "engine/model/unit.h"
 #include "engine/plan/flapping.h"
+#include "engine/plan/instance.h"
 #include "engine/plan/refreshing.h"
 #include "engine/plan/saved.h"
 #include "engine/plan/unit_state.h"
@@ -17,6 +18,11 @@ namespace devmux {
 struct Managed {
     std::shared_ptr<const Unit> unit;
     bool orphaned = false;  // its file is gone, its service is not
+
+    // For-each (planner_instances.cc).
+    std::shared_ptr<const InstanceDevice> instance;  // null: it is no instance
+    bool vacant = false;    // an instance that was; its place is kept for the next
+    bool crowded = false;   // of the unit itself: it has as many as it may, and that was told
 
     UnitState state;
     bool was_true = false;    // its condition, in this boot
@@ -81,6 +87,11 @@ struct Managed {
     UnitKind kind() const {
         return {.task = unit->task, .holds = unit->condition_kind == ConditionKind::While,
                 .starts_again = unit->if_running == IfRunning::Run};
+    }
+    // Nothing of it runs, or is on its way.
+    bool rests() const {
+        bool still = state.actual == Actual::Waiting || state.actual == Actual::Done || state.actual == Actual::Failed;
+        return still && job == 0 && daemon == 0 && refreshing.job == 0;
     }
     SavedUnit saved() const {
         return {.unit = unit->name, .verdict = verdict, .stop_verdict = stop_verdict,

@@ -9,9 +9,12 @@ namespace devmux {
 
 Planner::Planner(World& world, Time now, SettleTimes settle, size_t parallel)
     : world_(world), parallel_(parallel), settle_(now, settle) {
-    world_.unit_state = [this](const std::string& name) -> std::optional<Actual> {
+    world_.unit_is = [this](const std::string& name, Actual actual) -> std::optional<bool> {
         auto unit = find(name);
-        return unit ? std::optional<Actual>(units_[*unit].state.actual) : std::nullopt;
+        if (!unit) return std::nullopt;
+        bool is = false;
+        each_meant(*unit, [&](UnitIndex u) { is |= units_[u].state.actual == actual; });
+        return is;
     };
     world_.unit_is_unknown = [this](const std::string& name) {
         return configuration_->broken.contains(name) || absent_.units.contains(name);
@@ -24,14 +27,34 @@ std::optional<UnitIndex> Planner::find(std::string_view name) const {
 }
 
 void Planner::mark(UnitIndex unit) {
+    if (units_[unit].unit->is_template()) return each_meant(unit, [this](UnitIndex instance) { mark(instance); });
     if (std::exchange(units_[unit].dirty, true)) return;
     queue_.push_back(unit);
 }
 
+void Planner::watch(UnitIndex index) {
+    const Unit& unit = *units_[index].unit;
+    if (units_[index].instance) return;  // the unit of which it is one stands for all of them
+    auto add = [&](const Condition& leaf) {
+        if (leaf.kind == Condition::Kind::Device && leaf.device.quantifier == Quantifier::It) return;
+        if (leaf.kind == Condition::Kind::Device) watchers_.add(leaf.device, index);
+        else if (leaf.kind == Condition::Kind::Fact) watchers_.add(leaf.fact, index);
+    };
+    if (unit.condition_kind != ConditionKind::None) each_leaf(unit.condition, add);
+    if (unit.stop_when) each_leaf(*unit.stop_when, add);
+    for (const std::string& name : unit.links.required)
+        if (stands_for_mounts(name)) watchers_.add(FactKey{FactKind::Mounted, name}, index);
+        else if (stands_for_network(name)) watchers_.add(kNetworkFacility, index);
+    if (unit.refresh) watchers_.add(*unit.refresh, index);
+    if (unit.for_each) for_each_watchers_.add(unit.for_each->devices, index);
+    if (unit.each_event) event_watchers_.add(unit.each_event->devices, index);
+}
+
 // A device concerns the terms that watch what it is, and what it was.
-void Planner::mark_watchers(const DeviceChange& change) {
+void Planner::mark_watchers(const DeviceChange& change, Actions& actions) {
     auto mark_it = [this](UnitIndex unit) { mark(unit); };
     const Device& d = *change.device;
+    note_devices(change, actions);
     watchers_.each_watching(d.classes(), d.name(), d.block(), mark_it);
     if (change.kind != DeviceChange::Kind::Changed) return;
     std::string old_name = change.old_devpath.empty() ? std::string(d.name()) : sysname_of(change.old_devpath);
@@ -41,7 +64,7 @@ void Planner::mark_watchers(const DeviceChange& change) {
 void Planner::devices_changed(const std::vector<DeviceChange>& changes, const DeviceEvent* event,
                               bool repeated, Time now, Actions& actions) {
     for (const DeviceChange& change : changes) {
-        mark_watchers(change);
+        mark_watchers(change, actions);
         if (change.kind == DeviceChange::Kind::Added) settle_.device_came(now);
     }
     if (event && event->uevent.action == Action::Bind) settle_.device_came(now);
@@ -60,8 +83,12 @@ void Planner::devices_changed(const std::vector<DeviceChange>& changes, const De
 
 void Planner::links_changed(const std::vector<const Device*>& devices, const std::vector<FactKey>& facts, Time now,
                             Actions& actions) {
-    for (const Device* d : devices)
+    for (const Device* d : devices) {
         watchers_.each_watching(d->classes(), d->name(), d->block(), [this](UnitIndex unit) { mark(unit); });
+        std::set<UnitIndex> its;  // instances whose device it is
+        for (auto [it, end] = at_.equal_range(d->devpath()); it != end; ++it) its.insert(it->second);
+        for (UnitIndex unit : its) mark(unit);
+    }
     cause_.devices = !devices.empty();
     if (devices.size() == 1) cause_.device = devices[0];
     facts_changed(facts, now, actions);
@@ -71,7 +98,7 @@ void Planner::links_changed(const std::vector<const Device*>& devices, const std
 void Planner::facts_changed(const std::vector<FactKey>& facts, Time now, Actions& actions) {
     for (const FactKey& fact : facts)
         watchers_.each_watching(fact, [&](UnitIndex unit) {
-            if (stands_without_unit(fact.name)) pend(unit);  // a facility that it requires
+            if (stands_without_unit(fact.name)) each_meant(unit, [this](UnitIndex u) { pend(u); });  // a facility that it requires
             else mark(unit);
         });
     drain(now, actions);
@@ -83,7 +110,9 @@ void Planner::caught_up(Time now, Actions& actions) {
 }
 
 void Planner::ask_all() {
-    for (UnitIndex i = 0; i < units_.size(); ++i) mark(i);
+    for (UnitIndex i = 0; i < units_.size(); ++i)
+        if (units_[i].unit->is_template()) look_for_devices(i);
+        else mark(i);
 }
 
 void Planner::go_on(Time now, Actions& actions) {
@@ -166,14 +195,16 @@ void Planner::set_deadline(UnitIndex unit, Time deadline) {
 // is for the bug that we have not thought of, and says so.
 void Planner::drain(Time now, Actions& actions) {
     if (held_) return;
-    size_t bound = 16 * (units_.size() + graph_.links() + 1);
+    size_t steps = 0;
     auto first = [](std::deque<UnitIndex>& line) {
         UnitIndex unit = line.front();
         line.pop_front();
         return unit;
     };
     while (true) {
-        if (!asks_.empty()) {
+        if (!comings_.empty()) {
+            take_in_devices(now, actions);
+        } else if (!asks_.empty()) {
             Ask ask = std::move(asks_.front());
             asks_.pop_front();
             apply(ask.unit, UnitEvent::Asked, ask.reason, now, actions);
@@ -188,7 +219,7 @@ void Planner::drain(Time now, Actions& actions) {
         } else {
             return;
         }
-        if (bound-- > 0) continue;
+        if (++steps <= 16 * (units_.size() + graph_.links() + 1)) continue;
         actions.push_back(Report{Report::Level::Error, "",
                                  "units keep moving each other without end; leaving them as they are (this is a bug)"});
         for (UnitIndex left : queue_) units_[left].dirty = false;
@@ -197,13 +228,15 @@ void Planner::drain(Time now, Actions& actions) {
         begin_.clear();
         asks_.clear();
         owing_.clear();
+        comings_.clear();
     }
 }
 
 void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
     if (world_.going_down) return;  // whatever goes now goes with the machine
-    look_at_devices(index, now, actions);
     Managed& m = units_[index];
+    if (m.vacant) return;
+    look_at_devices(index, now, actions);
     if (m.orphaned || m.unit->condition_kind == ConditionKind::None) {
         if (m.retry_at <= now) retry_if_due(index, Truth::True, now, actions);
         bool held = m.is_held_back() && m.held_until > now;
@@ -214,6 +247,7 @@ void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
     SavedUnit before = m.saved();
     Memory memory_before = m.memory;
     Verdict v = evaluate(m.unit->condition, world_, now, m.memory);
+    if (m.instance) v.truth = both(v.truth, is_there(world_, m.unit->for_each->devices, m.instance->device));
     save_latches(m, m.unit->condition, memory_before, m.memory, actions);
     if (v.truth != Truth::Unknown) m.memory.resumed = false;
     if (m.now == Truth::Unknown && v.truth != Truth::Unknown)
@@ -257,6 +291,7 @@ void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
             m.job == before.job)
             actions.push_back(Record{m.saved()});
     }
+    settle_instance(index, now, actions);
 }
 
 // A `while` that is definitely false, for as long as its linger says. Also after a restart, where the

@@ -71,7 +71,6 @@ class Planner {
     void give_up_udev(std::string_view devpath, Time now, Actions& actions);
     void by_hand(UnitIndex unit, UnitEvent event, Time now, Actions& actions);
     void clear_latches(UnitIndex unit, Time now, Actions& actions);
-
     Time next_deadline() const;
     void deadline(Time now, Actions& actions);
 
@@ -90,6 +89,9 @@ class Planner {
     std::string never_text(const Managed& m, Time now) const;
     const WatchIndex& conditions_index() const { return watchers_; }
 
+    // planner_instances.cc: of a for-each unit, in the order of names; why a unit is there without a file.
+    std::vector<UnitIndex> instances_of(UnitIndex unit) const;
+    std::string orphan_text(const Managed& m) const;
     // For recordings (planner_checkpoint.cc). restore() is for a planner that has no units.
     PlannerCheckpoint checkpoint() const;
     void restore(std::shared_ptr<const Configuration> configuration, const PlannerCheckpoint& from);
@@ -99,7 +101,7 @@ class Planner {
     std::set<UnitIndex> creditors_of(const SavedState& saved) const;
     void watch(UnitIndex unit);
     void mark(UnitIndex unit);
-    void mark_watchers(const DeviceChange& change);
+    void mark_watchers(const DeviceChange& change, Actions& actions);
     void drain(Time now, Actions& actions);
     void reconsider(UnitIndex unit, Time now, Actions& actions);
     bool lost_for_good(Managed& m, Truth truth, Time now);
@@ -136,6 +138,20 @@ class Planner {
     std::vector<UnitIndex> startable(const Need& need) const;
     bool asks_for(const Need& need, bool afresh) const;
     std::string facility_text(UnitIndex unit, const std::string& facility, bool& chooses) const;
+    // planner_instances.cc: for-each
+    void note_devices(const DeviceChange& change, Actions& actions);
+    void look_for_devices(UnitIndex unit);
+    void take_in_devices(Time now, Actions& actions);
+    void come(UnitIndex unit, const Device& device, Time now, Actions& actions);
+    UnitIndex place_for(UnitIndex unit, const std::string& name, Time now);
+    void settle_instance(UnitIndex unit, Time now, Actions& actions);
+    void succeed(UnitIndex unit, const Device& device, Time now, Actions& actions);
+    void vacate(UnitIndex unit, Time now, Actions& actions);
+    void attach(UnitIndex unit);
+    void set_device(UnitIndex unit, InstanceDevice device);
+    void restore_instances(SavedState& saved, Time now);
+    void each_meant(UnitIndex unit, const std::function<void(UnitIndex)>& visit) const;
+    void set_job_of_instance(RunJob& job, const Managed& m) const;
     // planner_boot.cc: what init does
     const ScriptRunlevels* runlevels_of(const Managed& m) const;
     Gate boot_gate(const Managed& m) const;
@@ -190,6 +206,11 @@ class Planner {
     std::map<std::string, UnitIndex, std::less<>> by_name_;
     WatchIndex watchers_;        // of conditions
     WatchIndex event_watchers_;  // of each-event
+    WatchIndex for_each_watchers_;
+    std::map<UnitIndex, std::vector<UnitIndex>> places_;  // of a for-each unit: of its instances, vacant ones too
+    std::multimap<std::string, UnitIndex, std::less<>> at_;  // instances, by the devpath of their device
+    std::set<std::pair<UnitIndex, std::string>> comings_;    // devices that may get an instance, of which unit
+    std::set<std::string, std::less<>> linked_;              // who is named in the links of others
     std::unordered_map<JobId, UnitIndex> jobs_;
     std::deque<UnitIndex> queue_;  // their conditions are to be asked
     UnitGraph graph_;

@@ -29,11 +29,14 @@ void Planner::restore(std::shared_ptr<const Configuration> configuration, const 
     units_ = from.units;
     for (UnitIndex i = 0; i < units_.size(); ++i) {
         Managed& m = units_[i];
-        by_name_[m.unit->name] = i;
+        auto of = find(m.unit->of);
+        if (of && !m.orphaned) places_[*of].push_back(i);
+        if (m.instance) attach(i);
+        if (!m.vacant) by_name_[m.unit->name] = i;
         if (m.job) jobs_[m.job] = i;
         if (m.daemon) jobs_[m.daemon] = i;
         if (m.refreshing.job) jobs_[m.refreshing.job] = i;
-        if (!m.orphaned) watch(i);
+        if (!m.orphaned && !m.vacant) watch(i);
         if (m.deadline != kNever) deadlines_.insert({m.deadline, i});
         m.dirty = m.pending = false;
         starting_ += m.takes_place();
@@ -57,6 +60,8 @@ void Planner::restore(std::shared_ptr<const Configuration> configuration, const 
     absent_ = from.absent;
     settle_.restore(from.settle);
     held_ = from.held;
+    for (UnitIndex i = 0; held_ && i < units_.size(); ++i)  // what is held back is looked at once more
+        if (units_[i].unit->is_template()) look_for_devices(i);
     last_job_ = from.last_job;
 }
 

@@ -150,7 +150,9 @@ bool Planner::restore_daemon(UnitIndex index, const SavedUnit& saved, const Save
         // Asked for, and maybe told: to tell it twice does no harm.
         m.job = saved.job;
         jobs_[m.job] = index;
-        actions.push_back(RunJob{m.job, m.unit, Verb::Stop, "asked for under a former engine", "", "", job});
+        RunJob run{m.job, m.unit, Verb::Stop, "asked for under a former engine", "", "", job, ""};
+        set_job_of_instance(run, m);
+        actions.push_back(std::move(run));
     }
     return true;
 }

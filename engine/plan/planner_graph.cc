@@ -295,7 +295,17 @@ void Planner::pay(UnitIndex index, Time now, Actions& actions) {
 void Planner::build_graph() {
     std::vector<const Unit*> units;
     units.reserve(units_.size());
-    for (const Managed& m : units_) units.push_back(m.unit.get());
+    linked_.clear();
+    static const Unit none;
+    for (const Managed& m : units_) {
+        bool counts = !m.vacant && !m.unit->is_template();
+        units.push_back(counts ? m.unit.get() : &none);
+        for (const LinkKey& key : link_keys())
+            for (const std::string& name : m.unit->links.*key.list) {
+                linked_.insert(name);
+                linked_.insert(name.substr(0, name.find('@')));  // it may be an instance
+            }
+    }
     graph_.build(units);
 }
 

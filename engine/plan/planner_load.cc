@@ -48,6 +48,11 @@ SavedUnit at_rest(SavedUnit unit) {
     return unit;
 }
 
+// One unit, a unit with instances, or one of these.
+bool same_kind(const Managed& m, const Unit& fresh) {
+    return !m.instance && m.unit->is_template() == fresh.is_template();
+}
+
 bool runs(const Managed& m) {
     return m.job != 0 || m.state.actual == Actual::Active || m.state.actual == Actual::Starting ||
            m.state.actual == Actual::Stopping;
@@ -63,6 +68,10 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     configuration_ = std::move(configuration);
     watchers_ = {};
     event_watchers_ = {};
+    for_each_watchers_ = {};
+    places_.clear();
+    at_.clear();
+    comings_.clear();
     queue_.clear();
     begin_.clear();
     for_slot_.clear();
@@ -84,14 +93,22 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         m.dirty = m.pending = false;
         m.deadline = kNever;
         by_name_[m.unit->name] = index;
+        if (auto of = m.instance && !m.orphaned ? find(m.unit->of) : std::nullopt) places_[*of].push_back(index);
         units_.push_back(std::move(m));
+        if (units_.back().instance) attach(index);
         if (!units_.back().orphaned) watch(index);
         mark(index);
     };
-    for (const auto& [name, unit] : configuration_->units) {
-        Managed m;
-        m.since = now;
-        if (auto it = old_names.find(name); it != old_names.end()) m = std::move(old[it->second]);
+    // A running unit that is of another kind now keeps its name until it has stopped.
+    std::set<std::string, std::less<>> kept;
+    for (const auto& [name, index] : old_names) {
+        auto fresh = configuration_->units.find(name);
+        if (fresh == configuration_->units.end() || same_kind(old[index], *fresh->second)) continue;
+        if (runs(old[index])) kept.insert(name);
+        else old[index].unit.reset();
+    }
+    auto carry = [](Managed& m, const std::shared_ptr<const Unit>& unit) {
+        const std::string& name = unit->name;
         if (m.unit) {
             // A verdict is about the unit, not about the wording: a reload that only says better what
             // was true already starts nothing. Latches go over by what their leaf says, clocks of
@@ -113,7 +130,16 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         std::shared_ptr<const Unit> before = std::exchange(m.unit, unit);
         carry_refresh(m, before.get());
         m.orphaned = false;
-        bool is_back = !old_names.contains(name);
+    };
+    for (const auto& [name, unit] : configuration_->units) {
+        if (kept.contains(name)) continue;
+        Managed m;
+        m.since = now;
+        auto was = old_names.find(name);
+        bool is_back = was == old_names.end() || !old[was->second].unit;
+        if (!is_back) m = std::move(old[was->second]);
+        m.crowded = false;
+        carry(m, unit);
         take_in(std::move(m));
         // It was here before, in this boot: what it did then it has done.
         if (auto it = absent_.never.find(name); is_back && it != absent_.never.end()) {
@@ -129,8 +155,15 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     }
     for (const auto& [name, index] : old_names) {
         Managed& m = old[index];
-        if (configuration_->units.contains(name) || !m.unit) continue;
+        if (!m.unit || m.unit->is_template() || (configuration_->units.contains(name) && !kept.contains(name))) continue;
+        auto of = m.instance ? find(m.unit->of) : std::nullopt;
+        if (of && units_[*of].unit->is_template() && !kept.contains(name)) {
+            carry(m, instance_unit(*units_[*of].unit, name));
+            take_in(std::move(m));
+            continue;
+        }
         if (!runs(m)) {
+            if (m.instance) absent_.instances[name] = {name, m.unit->of, m.instance->device, m.instance->last};
             absent_.units[name] = m.saved();
             absent_.never[name] = {name, m.was_true, m.never};
             for (SavedLatch& latch : latches_of(*m.unit, m.unit->condition, m.memory))
@@ -139,9 +172,18 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         }
         m.orphaned = true;
         actions.push_back(Report{Report::Level::Warning, name,
-                                 std::string(configuration_->masked.contains(name) ? "it is masked" : "its file is gone") +
-                                     ", its service runs on: devmux stop " + name + " stops it"});
+                                 orphan_text(m) + ", its service runs on: devmux stop " + name + " stops it"});
         take_in(std::move(m));
+    }
+    auto left = absent_.instances;
+    restore_instances(absent_, now);
+    for (const auto& [name, instance] : left) {
+        auto was = absent_.units.find(name);
+        if (absent_.instances.contains(name) || was == absent_.units.end()) continue;
+        SavedUnit state = std::move(was->second);
+        absent_.units.erase(was);
+        UnitIndex index = by_name_.find(name)->second;
+        restore_unit(units_[index], index, state, absent_, now, actions);
     }
     forget_units_that_went();
     // The first picture is not there yet: what holds by memory alone (a latch) waits for it, so that a
@@ -149,6 +191,8 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     build_graph();
     if (saved) return restore(*saved, now, actions);
     line_up();
+    for (UnitIndex i = 0; i < units_.size(); ++i)
+        if (units_[i].unit->is_template()) look_for_devices(i);
     drain(now, actions);
     // An each-event unit that is new, or means more devices than before, is run for those that are
     // there, as at the start. Which were handled is known.
@@ -156,21 +200,6 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         run_event(d, {.action = "add", .block = d.block(), .at = now}, world_.table.awaits_udev() && !d.ready(),
                   now, actions);
     });
-}
-
-void Planner::watch(UnitIndex index) {
-    const Unit& unit = *units_[index].unit;
-    auto add = [&](const Condition& leaf) {
-        if (leaf.kind == Condition::Kind::Device) watchers_.add(leaf.device, index);
-        else if (leaf.kind == Condition::Kind::Fact) watchers_.add(leaf.fact, index);
-    };
-    if (unit.condition_kind != ConditionKind::None) each_leaf(unit.condition, add);
-    if (unit.stop_when) each_leaf(*unit.stop_when, add);
-    for (const std::string& name : unit.links.required)
-        if (stands_for_mounts(name)) watchers_.add(FactKey{FactKind::Mounted, name}, index);
-        else if (stands_for_network(name)) watchers_.add(kNetworkFacility, index);
-    if (unit.refresh) watchers_.add(*unit.refresh, index);
-    if (unit.each_event) event_watchers_.add(unit.each_event->devices, index);
 }
 
 // To whom `then` or `on-failure` is owed. The engine may have been killed between the record of who was asked
@@ -209,9 +238,12 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
             units_[*index].was_true = never.was_true;
             units_[*index].never = never.acted;
         }
+    absent_.instances = saved.instances;
+    restore_instances(absent_, now);
+    build_graph();
     std::set<UnitIndex> owed = creditors_of(saved);
     for (const auto& [name, unit] : saved.units) {
-        if (auto index = find(name)) {
+        if (auto index = find(name); index && !units_[*index].unit->is_template()) {
             bool twice = owed.contains(*index) && waits_to_be_asked(unit, saved);
             restore_unit(units_[*index], *index, twice ? at_rest(unit) : unit, saved, now, actions);
             continue;

@@ -1,4 +1,6 @@
 // What a unit waits for, in words: told once when it begins to wait, and to whoever asks.
+#include <algorithm>
+
 #include "conditions/explain.h"
 #include "conditions/text.h"
 #include "engine/plan/planner.h"
@@ -43,7 +45,15 @@ std::string Planner::waiting_text(UnitIndex index, Time now) const {
         if (chooses) return out;
         if (!gate.on) {
             if (stands_without_unit(gate.name)) return out + world_.facility_seen(gate.name);
-            if (is_facility(gate.name)) return out + ", which no unit provides";
+            if (is_facility(gate.name)) {
+                for (const Managed& m : units_)
+                    if (m.unit->is_template() && std::ranges::count(m.unit->links.provides, gate.name) > 0)
+                        return out + " of " + m.unit->name + ", of which there is no instance";
+                return out + ", which no unit provides";
+            }
+            auto of = find(gate.name);
+            if (of && units_[*of].unit->is_template())
+                return out + ", of which there is no instance: " + to_string(units_[*of].unit->for_each->devices);
             bool masked = configuration_->masked.contains(gate.name);
             return out + (masked                                          ? ", which is masked"
                           : configuration_->broken.contains(gate.name) ? ", whose file is broken"

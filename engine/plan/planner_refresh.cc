@@ -154,7 +154,9 @@ void Planner::refresh_if_due(UnitIndex index, Time now, Actions& actions) {
     jobs_[r.job] = index;
     actions.push_back(Report{Report::Level::Info, m.unit->name, "reloading (" + reason + ")"});
     actions.push_back(Record{saved_refresh(m)});
-    actions.push_back(RunJob{r.job, m.unit, Verb::Reload, reason, "", "", m.daemon});
+    RunJob run{r.job, m.unit, Verb::Reload, reason, "", "", m.daemon, ""};
+    set_job_of_instance(run, m);
+    actions.push_back(std::move(run));
     actions.push_back(UnitChanged{m.unit->name});
 }
 

@@ -99,7 +99,7 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
         t.state.actual = before.actual == Actual::Failed ? Actual::Failed : Actual::Active;
         t.step = Step::None;
         // What is known of it now is what its stop will be told.
-        if (event == UnitEvent::Loss && cause_.removed && cause_.device) m.start_block = cause_.device->block();
+        if (event == UnitEvent::Loss && cause_.removed && cause_.device && !m.instance) m.start_block = cause_.device->block();
         fall_in(index);
     }
     m.state = t.state;
@@ -133,10 +133,12 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
     if (m.state == before && t.step == Step::None) return;
     actions.push_back(UnitChanged{m.unit->name});
     if (m.state.actual == before.actual) return;
-    if (m.refreshing.due) mark(index);
+    if (m.refreshing.due || m.instance) mark(index);
     auto mark_it = [this](UnitIndex unit) { mark(unit); };
-    for (FactKind kind : {FactKind::UnitActive, FactKind::UnitDone, FactKind::UnitFailed})
+    for (FactKind kind : {FactKind::UnitActive, FactKind::UnitDone, FactKind::UnitFailed}) {
         watchers_.each_watching({kind, m.unit->name}, mark_it);
+        if (m.instance) watchers_.each_watching({kind, m.unit->of}, mark_it);
+    }
 }
 
 void Planner::run(UnitIndex index, Step step, const std::string& reason, bool was_held_back, Time now,
@@ -162,12 +164,21 @@ void Planner::run(UnitIndex index, Step step, const std::string& reason, bool wa
         // wait is not about what happens now.
         block = cause_.removed && cause_.device && !graph_.has(index) ? cause_.device->block() : m.start_block;
     }
-    std::string action = block.empty() ? "" : start ? "add" : "remove";
+    RunJob run{m.job, m.unit, start ? Verb::Start : Verb::Stop, reason, block.empty() ? "" : start ? "add" : "remove",
+               std::move(block), start ? 0 : m.daemon, ""};
+    set_job_of_instance(run, m);
+    if (m.instance && start) {
+        m.start_block = run.block;
+        InstanceDevice it = *m.instance;
+        it.last = run.block;
+        bool news = it.last != m.instance->last;
+        if (news) set_device(index, std::move(it));
+        if (news) actions.push_back(Record{SavedInstance{m.unit->name, m.unit->of, m.instance->device, m.instance->last}});
+    }
     serve_what_is_there(m);
     if (m.unit->refresh) actions.push_back(Record{saved_refresh(m)});
     actions.push_back(Record{m.saved()});
-    actions.push_back(RunJob{m.job, m.unit, start ? Verb::Start : Verb::Stop, reason, std::move(action),
-                             std::move(block), start ? 0 : m.daemon});
+    actions.push_back(std::move(run));
 }
 
 // The device whose leaf became true last: the one that this call is about, where the condition looks
@@ -224,7 +235,7 @@ void Planner::job_ended(const JobEnded& end, Time now, Actions& actions) {
     apply(index, well ? UnitEvent::JobDone : failed, m.reason, now, actions);
     if (stopped) actions.push_back(Record{SavedDaemon{m.unit->name, 0}});
     if (m.orphaned && m.job == 0 && m.state.actual != Actual::Active)
-        actions.push_back(Report{Report::Level::Info, m.unit->name, "its file is gone: the next reload forgets it"});
+        actions.push_back(Report{Report::Level::Info, m.unit->name, orphan_text(m) + ": the next reload forgets it"});
     drain(now, actions);
 }
 
@@ -244,6 +255,7 @@ void Planner::set_overdue(std::string_view unit, bool overdue, Time now, Actions
 }
 
 void Planner::by_hand(UnitIndex index, UnitEvent event, Time now, Actions& actions) {
+    if (units_[index].unit->is_template()) return;  // who asks is told to name an instance
     if (event == UnitEvent::Refresh) return refresh_by_hand(index, now, actions);
     if (event == UnitEvent::StoppedElsewhere) return stopped_by_script(index, now, actions);
     if (event != UnitEvent::HandStop) let_go(index, now, actions);

@@ -93,6 +93,15 @@ struct SavedClaim {
     bool operator==(const SavedClaim&) const = default;
 };
 
+// An instance, and the device that it is for, with its variables as they were when it came or was started
+// last. `of` empty: it has gone, with all that was remembered of it.
+struct SavedInstance {
+    std::string unit, of;
+    Witness device;
+    std::string block;
+    bool operator==(const SavedInstance&) const = default;
+};
+
 // "settled" was reached; it holds for the rest of the boot.
 struct SavedSettled {};
 
@@ -102,7 +111,7 @@ struct SavedGoingDown {
 };
 
 using Record = std::variant<SavedUnit, SavedLatch, SavedRun, SavedMark, SavedEnd, SavedSettled, SavedDaemon,
-                            SavedGoingDown, SavedRefresh, SavedNever, SavedClaim>;
+                            SavedGoingDown, SavedRefresh, SavedNever, SavedClaim, SavedInstance>;
 
 // All of it, as a restarted engine finds it.
 struct SavedState {
@@ -115,6 +124,7 @@ struct SavedState {
     std::map<std::string, SavedRefresh> refreshes;
     std::map<std::string, SavedNever> never;
     std::map<std::string, SavedClaim> claims;
+    std::map<std::string, SavedInstance> instances;
     JobId last_job = 0;
     bool settled = false;
     bool going_down = false;

@@ -19,6 +19,7 @@ void UnitGraph::build(const std::vector<const Unit*>& units) {
     std::unordered_map<std::string, std::vector<UnitIndex>> named;
     for (UnitIndex i = 0; i < units.size(); ++i) {
         named[units[i]->name].push_back(i);
+        if (!units[i]->of.empty()) named[units[i]->of].push_back(i);  // whoever names the unit means all its instances
         for (const std::string& facility : units[i]->links.provides) named[facility].push_back(i);
     }
     for (UnitIndex i = 0; i < units.size(); ++i) {

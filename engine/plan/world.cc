@@ -33,9 +33,9 @@ bool World::stands(std::string_view devpath, const Generation& generation) const
 
 Truth World::fact(const FactKey& key) const {
     auto unit_is = [&](Actual actual) {
-        auto state = unit_state ? unit_state(key.name) : std::nullopt;
-        if (!state && unit_is_unknown && unit_is_unknown(key.name)) return Truth::Unknown;
-        return truth_of(state == actual);
+        auto is = this->unit_is ? this->unit_is(key.name, actual) : std::nullopt;
+        if (!is && unit_is_unknown && unit_is_unknown(key.name)) return Truth::Unknown;
+        return truth_of(is.value_or(false));
     };
     switch (key.kind) {
         case FactKind::Settled: return truth_of(settled);

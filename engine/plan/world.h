@@ -50,9 +50,9 @@ class World final : public Facts {
     std::string runlevel;  // one character; empty: not known
     std::map<std::string, ScriptRunlevels> scripts;  // init scripts of which something is known
     bool going_down = false;  // the machine
-    // The state of a unit; nothing for a unit that is not there. Of a broken one, or one that
-    // was here before in this boot, nobody knows.
-    std::function<std::optional<Actual>(const std::string&)> unit_state;
+    // Whether a unit, or any of its instances, is in that state; nothing for a unit that is not there. Of a broken
+    // one, or one that was here before in this boot, nobody knows.
+    std::function<std::optional<bool>(const std::string&, Actual)> unit_is;
     std::function<bool(const std::string&)> unit_is_unknown;
 };
 

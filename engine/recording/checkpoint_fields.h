@@ -82,10 +82,20 @@ void fields(Managed& m, F&& f) {
     f("refresh_quick", r.quick);
     f("refresh_paused", r.paused);
     f("refresh_held_until", r.held_until, kNever);
+    f("vacant", m.vacant);
+    f("crowded", m.crowded);
     bool flapping = m.flapping != nullptr;
     f("flapping", flapping);
     if (flapping && !m.flapping) m.flapping = std::make_unique<Flapping>();
     if (m.flapping) m.flapping->fields(f);
+}
+
+template <class F>
+void fields(InstanceDevice& it, F&& f) {
+    f("at", it.device.devpath);
+    f("generation", it.device.generation);
+    f("name", it.name);
+    f("successor", it.successor);
 }
 
 template <class F>

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "conditions/text.h"
+#include "engine/model/unit_file.h"
 #include "engine/recording/checkpoint_fields.h"
 #include "engine/recording/event_text.h"
 #include "engine/recording/checkpoint_text.h"
@@ -38,7 +39,7 @@ bool read_witness(const std::vector<std::string_view>& words, size_t& at, std::o
 }
 
 bool read_slot(std::string_view text, Memory& memory) {
-    std::vector<std::string_view> words = words_of(text);
+    auto words = words_of(text);
     auto index = words.size() > 4 ? number_of(words[0]) : std::nullopt;
     if (!index || *index >= kConditionSlots) return false;
     if (memory.slots.size() <= *index) memory.slots.resize(*index + 1);
@@ -52,9 +53,9 @@ bool read_slot(std::string_view text, Memory& memory) {
 }  // namespace
 
 bool CheckpointReader::knows(std::string_view word) {
-    for (std::string_view known : {"checkpoint", "history", "known-file", "known-mount", "known-link", "known-route", "known-script", "known", "grave", "late", "last-look", "orphan",
-                                   "managed", "running", "queue", "pending", "slot", "lane", "queued", "turn", "last-run",
-                                   "handled", "waiting", "ran", "absent"})
+    for (std::string_view known : {"checkpoint", "history", "known-file", "known-mount", "known-link", "known-route", "known-script", "known",
+                                   "grave", "late", "last-look", "orphan", "managed", "managed-one", "for-device", "running", "queue",
+                                   "pending", "slot", "lane", "queued", "turn", "last-run", "handled", "waiting", "ran", "absent"})
         if (word == known) return true;
     return false;
 }
@@ -127,19 +128,33 @@ std::shared_ptr<const Unit> CheckpointReader::unit_of(const std::string& name, c
     return orphans_[name] = gone;
 }
 
+// Of a unit that is not in force, its file was given before.
+std::shared_ptr<const Unit> CheckpointReader::managed_unit(const Words& w, const Configuration& configuration) {
+    auto orphan = orphans_.find(w[0]);
+    auto in_force = configuration.units.find(w.back());
+    if (w.size() == 1) return orphan != orphans_.end() ? orphan->second : in_force != configuration.units.end() ? in_force->second : nullptr;
+    if (orphan != orphans_.end()) {
+        auto unit = std::make_shared<Unit>(*orphan->second);
+        unit->of = w[1];
+        return unit->for_each ? unit : nullptr;
+    }
+    return in_force != configuration.units.end() && in_force->second->for_each ? instance_unit(*in_force->second, w[0]) : nullptr;
+}
+
 std::optional<Error> CheckpointReader::managed(const TraceLine& line, const Configuration& configuration) {
     Words w;
-    if (auto error = words(line, 1, w)) return error;
+    bool one = line.word() == "managed-one";
+    if (auto error = words(line, one ? 2 : 1, w)) return error;
     if (line.word() == "orphan") {
         orphans_.erase(w[0]);
         return files_.unit(line, *configuration.classes, orphans_[w[0]]);
     }
+    if (one && !is_instance_name(w[0])) return cursor_.wrong(line, "expected the name of an instance");
     if (!managed_.insert(w[0]).second) return cursor_.wrong(line, "the unit is there already");
-    bool in_force = configuration.units.contains(w[0]);
-    if (!in_force && !orphans_.contains(w[0])) return cursor_.wrong(line, "there is no such unit in the configuration");
     Managed m;
-    m.unit = unit_of(w[0], configuration);
-    m.orphaned = !in_force;
+    m.orphaned = orphans_.contains(w[0]);
+    m.unit = managed_unit(w, configuration);
+    if (!m.unit) return cursor_.wrong(line, "there is no such unit in the configuration");
     DeviceDetails d;
     bool good = true;
     auto error = cursor_.details(d, [&](std::string_view key, std::string_view text) {
@@ -154,6 +169,21 @@ std::optional<Error> CheckpointReader::managed(const TraceLine& line, const Conf
     if (!good) return cursor_.wrong(line, "one of the lines below it says no value that it can have");
     m.start_block = std::move(d.block);
     out_.planner.units.push_back(std::move(m));
+    return std::nullopt;
+}
+
+// Behind the instance that it is of.
+std::optional<Error> CheckpointReader::for_device(const TraceLine& line) {
+    Words w;
+    DeviceDetails d;
+    InstanceDevice it;
+    if (auto error = words(line, 1, w)) return error;
+    if (auto error = fields(line, it, d)) return error;
+    auto& units = out_.planner.units;
+    bool fits = !units.empty() && units.back().unit->name == w[0] && !units.back().unit->of.empty() && !units.back().vacant;
+    if (!fits || it.device.devpath.empty()) return cursor_.wrong(line, "it stands behind an instance, and says where its device is");
+    it.last = std::move(d.block);
+    units.back().instance = std::make_shared<const InstanceDevice>(std::move(it));
     return std::nullopt;
 }
 
@@ -220,7 +250,8 @@ std::optional<Error> CheckpointReader::read(const TraceLine& line, const Configu
         return fields(line, out_, d);
     }
     if (word == "known") return known(line);
-    if (word == "managed" || word == "orphan") return managed(line, configuration);
+    if (word == "managed" || word == "managed-one" || word == "orphan") return managed(line, configuration);
+    if (word == "for-device") return for_device(line);
     if (word == "running") {
         JobLimits::Job job;
         if (auto error = words(line, 1, w)) return error;

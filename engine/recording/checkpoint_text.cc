@@ -42,12 +42,19 @@ void append_known(const DeviceTableCheckpoint::Known& k, std::string& out) {
 
 void append_managed(const Managed& m, std::string& out) {
     if (m.orphaned) append_unit("orphan", *m.unit, out);
-    out += "managed " + escaped_word(m.unit->name) + "\n";
+    const std::string& of = m.unit->of;
+    out += (of.empty() ? "managed " : "managed-one ") + escaped_word(m.unit->name) +
+           (of.empty() ? "" : " " + escaped_word(of)) + "\n";
     Managed copy = m;
     fields(copy, FieldWriter(out));
     append_slots("slot", m.memory, out);
     append_slots("stop_slot", m.stop_memory, out);
     append_variables(m.start_block, out);
+    if (!m.instance) return;
+    out += "for-device " + escaped_word(m.unit->name) + "\n";
+    InstanceDevice it = *m.instance;
+    fields(it, FieldWriter(out));
+    append_variables(it.last, out);
 }
 
 void append_events(const PlannerCheckpoint& p, std::string& out) {

@@ -5,6 +5,7 @@
 //   grave DEVPATH N INODE T   one that went: the number of its removal, its directory, and when
 //   late, last-look           whose attributes, and udev's word, are waited for
 //   managed UNIT              a unit in force; `orphan UNIT` before it: its file, which is gone
+//   managed-one UNIT OF       an instance; for-device UNIT: the device that it is for
 //   lane UNIT DEVPATH         runs of an each-event unit, and queued JOB below it; turn N: whose turn it is
 //   last-run UNIT DEVPATH JOB the last run at a path that its device has left
 //   handled, waiting, ran     the other memory of each-event units
@@ -36,6 +37,8 @@ class CheckpointReader {
     std::optional<Error> words(const TraceLine& line, size_t count, Words& out) const;
     std::optional<Error> known(const TraceLine& line);
     std::optional<Error> managed(const TraceLine& line, const Configuration& configuration);
+    std::optional<Error> for_device(const TraceLine& line);
+    std::shared_ptr<const Unit> managed_unit(const Words& w, const Configuration& configuration);
     std::optional<Error> of_events(const TraceLine& line, const Configuration& configuration);
     std::shared_ptr<const Unit> unit_of(const std::string& name, const Configuration& configuration);
 

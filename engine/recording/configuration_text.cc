@@ -97,6 +97,10 @@ std::string unit_file_text(const Unit& unit) {
     if (unit.condition_kind == ConditionKind::While) lines.text("while", unit.condition_text);
     lines.text("stop-when", unit.stop_when_text);
     if (unit.linger != Duration{}) lines.put("linger", to_string(unit.linger));
+    if (unit.for_each) {
+        lines.text("for-each", to_string(unit.for_each->devices));
+        lines.put("instances", std::to_string(unit.for_each->most));
+    }
     if (unit.each_event) {
         lines.text("each-event", to_string(unit.each_event->devices));
         lines.list("actions", words_of(unit.each_event->actions));
@@ -193,7 +197,7 @@ std::optional<Error> ConfigurationReader::read(const TraceLine& line) {
 std::optional<Error> ConfigurationReader::unit(const TraceLine& line, const ClassNames& classes,
                                                std::shared_ptr<const Unit>& out) {
     auto name = unescaped(line.rest());
-    if (!name || !is_unit_name(*name)) return cursor_.wrong(line, "expected the name of a unit");
+    if (!name || (!is_unit_name(*name) && !is_instance_name(*name))) return cursor_.wrong(line, "expected the name of a unit");
     auto text = file_below();
     if (!text) return text.error();
     auto document = read_document(*text, *name);

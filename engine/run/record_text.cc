@@ -19,6 +19,7 @@ void put(std::string_view text, std::string& out) {
             case '\t': out += "\\t"; break;
             case '\n': out += "\\n"; break;
             case '\\': out += "\\\\"; break;
+            case '\0': out += "\\0"; break;
             default: out += c;
         }
     }
@@ -94,6 +95,14 @@ struct Writer {
         put(uint64_t{refresh.known}, out);
         put(refresh.devices, out);
     }
+    void operator()(const SavedInstance& instance) const {
+        out += "\ninstance";
+        put(instance.unit, out);
+        put(instance.of, out);
+        put(instance.device.devpath, out);
+        put(instance.device.generation, out);
+        put(instance.block, out);
+    }
     void operator()(const SavedNever& never) const {
         out += "\nnever";
         put(never.unit, out);
@@ -141,8 +150,8 @@ class Fields {
                 continue;
             }
             char next = ++i < field.size() ? field[i] : '\0';
-            if (next != 't' && next != 'n' && next != '\\') good_ = false;
-            out += next == 't' ? '\t' : next == 'n' ? '\n' : '\\';
+            if (next != 't' && next != 'n' && next != '0' && next != '\\') good_ = false;
+            out += next == 't' ? '\t' : next == 'n' ? '\n' : next == '0' ? '\0' : '\\';
         }
         return out;
     }
@@ -256,6 +265,13 @@ std::optional<Record> record_of(std::string_view line) {
                              .known = fields.number(1) == 1,
                              .devices = fields.number()};
         return record_if(fields, std::move(refresh));
+    }
+    if (kind == "instance") {
+        SavedInstance instance{.unit = fields.name(),
+                               .of = fields.text(),
+                               .device = {.devpath = fields.text(), .generation = fields.generation()},
+                               .block = fields.text()};
+        return record_if(fields, std::move(instance));
     }
     if (kind == "never") {
         SavedNever never{

@@ -241,13 +241,14 @@ std::optional<Error> Runner::set_user(const Unit& unit, std::vector<std::string>
 }
 
 std::optional<Error> Runner::set_environment(const RunJob& job, Started& out) {
-    const std::string& unit = job.unit->name;
+    const std::string &unit = job.unit->name, &of = job.unit->of;
     std::vector<std::string> own = job.unit->environment;
     // Debian's scripts would ask systemd to run them: /lib/lsb/init-functions.d/40-systemd.
     if (config_.hand_over && job.unit->service.kind == Service::Kind::InitScript) own.push_back("SYSTEMCTL_SKIP_REDIRECT=1");
     if (job.unit->service.notifies) own.push_back("NOTIFY_SOCKET=" + config_.notify_socket);
     if (auto error = set_user(*job.unit, own)) return error;
-    ScriptEnvironment environment = script_environment({.unit = unit,
+    ScriptEnvironment environment = script_environment({.unit = of.empty() ? unit : of,
+                                                        .instance = of.empty() ? "" : unit,
                                                         .reason = job.reason,
                                                         .own = own,
                                                         .action = job.action,

@@ -141,6 +141,19 @@ void StateReader::apply(Record&& record) {
         saw(refresh->job);
         std::string name = refresh->unit;
         state.refreshes.insert_or_assign(std::move(name), std::move(*refresh));
+    } else if (auto* instance = std::get_if<SavedInstance>(&record)) {
+        std::string name = instance->unit;
+        if (!instance->of.empty()) {
+            state.instances.insert_or_assign(std::move(name), std::move(*instance));
+            return;
+        }
+        // Forgotten, with all that was remembered of it: the next one of that name is another.
+        state.instances.erase(name);
+        state.units.erase(name);
+        state.never.erase(name);
+        state.daemons.erase(name);
+        state.refreshes.erase(name);
+        std::erase_if(latches_, [&](const auto& entry) { return entry.first.first == name; });
     } else if (auto* never = std::get_if<SavedNever>(&record)) {
         std::string name = never->unit;
         state.never.insert_or_assign(std::move(name), std::move(*never));
@@ -189,6 +202,7 @@ Result<LoadedState> read_saved_state(int directory_fd, std::string_view boot_id)
 std::string text_of(const SavedState& state, std::string_view boot_id) {
     std::string out = header_of(boot_id);
     append_last_job(state.last_job, out);
+    for (const auto& [name, instance] : state.instances) append_line(instance, out);
     for (const auto& [name, unit] : state.units) append_line(unit, out);
     for (const auto& [name, never] : state.never) {
         auto unit = state.units.find(name);

@@ -82,8 +82,22 @@ Result<int> UnitLog::output_for(const std::string& unit) {
             return Error{Mark{}, "\"" + printable(unit) + "\" cannot be the name of a log"};
         place = files_.try_emplace(unit).first;
     }
+    if (!retired_.empty()) std::erase(retired_, unit);  // it has come again
     if (std::optional<Error> error = open_file(unit, place->second)) return std::move(*error);
     return place->second.fd.get();
+}
+
+void UnitLog::retire(const std::string& unit) {
+    if (!files_.contains(unit)) return;
+    std::erase(retired_, unit);
+    retired_.push_back(unit);
+    if (retired_.size() <= limits_.retired) return;
+    auto oldest = files_.find(retired_.front());
+    retired_.pop_front();
+    if (oldest == files_.end()) return;
+    open_ -= oldest->second.fd ? 1 : 0;
+    (void)unlinkat(directory_fd_.get(), oldest->first.c_str(), 0);
+    files_.erase(oldest);
 }
 
 std::optional<Error> UnitLog::open_file(const std::string& unit, File& file) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ struct UnitLogLimits {
     uint64_t kept = 64 << 10;     // … but for the newest: for `devmux log`
     uint64_t behind = 1 << 20;    // further behind than this, output is passed over
     size_t open_files = 64;
+    size_t retired = 64;          // logs of instances that have gone, the last ones
     bool punch = true;  // false: as on a file system without fallocate(PUNCH_HOLE)
 };
 
@@ -45,6 +47,9 @@ class UnitLog {
     std::vector<OutputLine> take();
     // Of one unit, at the end of a job: the last line even if it has no newline.
     std::vector<OutputLine> flush(const std::string& unit);
+
+    // An instance has gone, and its name may never come again: its log is kept for a while.
+    void retire(const std::string& unit);
 
     size_t open_files() const { return open_; }
 
@@ -73,6 +78,7 @@ class UnitLog {
     Fd directory_fd_, inotify_;
     Files files_;
     std::vector<char> buffer_;
+    std::deque<std::string> retired_;  // the oldest first
     uint64_t clock_ = 0;
     size_t open_ = 0;
 };

@@ -140,7 +140,16 @@ int BusConnection::refuse(sd_bus_message* call, const char* name, const Error& e
 
 int BusConnection::no_such_unit(sd_bus_message* call, const std::string& name) {
     std::vector<std::string> names;
-    for (const UnitSnapshot& unit : control_.units()) names.push_back(unit.name);
+    for (const UnitSnapshot& unit : control_.units()) {
+        names.push_back(unit.name);
+        bool of_it = !unit.for_each.empty() && unit.of.empty() && name.starts_with(unit.name + "@");
+        if (!of_it) continue;
+        std::string there;
+        for (const std::string& instance : unit.instances) there += (there.empty() ? "there is " : ", ") + instance;
+        return refuse(call, kNoSuchUnit,
+                      {Mark{}, "the unit " + quoted(unit.name) + " has no instance " + quoted(name), "", -1,
+                       there.empty() ? "there is none now: no " + unit.for_each : there});
+    }
     std::string near = nearest(name, names);
     Error error{Mark{}, "there is no unit " + quoted(name), "", -1,
                 near.empty() ? "`devmux list` names them all" : "did you mean " + near + "?"};

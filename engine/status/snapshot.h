@@ -20,10 +20,15 @@ struct UnitSnapshot {
     std::string file;
     std::string service;    // "init-script gdm3", "command /usr/sbin/ntpdate-debian"
     std::string kind;       // "when", "while", "each-event", "by hand"
+    std::string for_each;   // of a unit with instances, and of these: the devices; else empty
+    std::string of;         // of an instance: the unit that it is one of
+    std::string device;     // of an instance: the devpath of its device
+    std::vector<std::string> instances;  // their names
     std::string condition;  // canonical; of each-event: the devices
     std::string stop_when;  // canonical, or empty
     std::string refresh;    // the devices for which it is reloaded, or empty
     bool task = false;
+    // for-each, of a unit with instances: these have the states
     // waiting, starting, active, done, stopping, failed; overdue (it starts or stops, and takes longer than
     // it may); broken, masked; orphaned (its file is gone); new (not loaded yet)
     std::string state;

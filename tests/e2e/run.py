@@ -18,6 +18,7 @@ made.  The last line is "N passed, N failed"; the exit code is 1 if any failed. 
     guard.py                            init scripts that ask: boot, people, no daemon
     services.py                         init scripts, policy-rc.d, daemons, dev.d, users
     boot.py                             what init does: runlevels, the end of the machine, boot files
+    instances.py                        for-each
     flapping.py                         programs that cause what starts them
     timeouts.py                         programs that take too long
     resync.py                           what happened while nobody listened
@@ -32,7 +33,7 @@ import sys
 import time
 import traceback
 
-import links, events, environment, facts, mounts, network, by_hand, reload, bad_files, bad_events, crash, client, storm, flapping, timeouts, resync, udev, hotplug_helper, transports, record, services, guard, boot  # noqa: E401,F401  they register
+import links, events, environment, facts, mounts, network, by_hand, reload, bad_files, bad_events, crash, client, storm, flapping, timeouts, resync, udev, hotplug_helper, transports, record, services, guard, boot, instances  # noqa: E401,F401  they register
 from checks import TESTS, Failure
 from place import Place
 

@@ -130,11 +130,18 @@ class RandomWorld {
             {"named", "{each-event: 'thing[ID_SERIAL = \"a b\"]', actions: [add, change, remove, bind], command: {start: [/a]}}"},
             {"stays", "{while: mouse, daemon: [/d, -f], ready: notify, restart: {policy: always, delay: 700ms, limit: 3}}"},
             {"tried", "{when: disk for 100ms, command: {start: [/a]}, restart: on-failure}"},
+            {"ones", "{for-each: 'thing[not name = \"d7\"]', instances: 3, linger: 200ms, "
+                     "command: {start: [/a, '{name}'], stop: [/b, '{property.KIND}']}}"},
+            {"tasks", "{for-each: disk, when: 'it[attr.size = \"5\"] or mouse', command: {start: [/a]}}"},
+            {"keeps", "{for-each: mouse, when: it, after: ones, daemon: [/d]}"},
             {"count", "{while: exactly 2 pairs or at least 4 things, init-script: x, task: false}"}};
         if (pick(2) == 0) units["both"] = "{while: mouse and disk, command: {start: [/a], stop: [/b]}, "
                                           "timeout: {start: 3s, warn: 1s, stop: 2s, then: terminate, drivers: {slow_one: never}}}";
         if (pick(3) == 0) units.erase("both");
         if (pick(3) == 0) units.erase("each");
+        if (pick(4) == 0) units["ones"] = "{for-each: disk, command: {start: [/a], stop: [/b]}}";
+        if (pick(4) == 0) units["keeps"] = "{when: mouse, daemon: [/d]}";
+        if (pick(5) == 0) units.erase("tasks");
         if (pick(3) == 0) units["count"] = "{when: all disk bound, init-script: x}";
         return configuration_of(units, kClasses);
     }
@@ -272,7 +279,11 @@ class RandomWorld {
                           : pick(3) == 0 ? UnitEvent::HandStart
                           : pick(2)      ? UnitEvent::HandStop
                                          : UnitEvent::Reset;
-        feed(HandRequest{kUnits[pick(7)], event, event == UnitEvent::Reset && pick(2) == 0});
+        std::string unit = kUnits[pick(7)];
+        const auto& all = engine_->planner().units();
+        const Managed& m = all[static_cast<size_t>(pick(static_cast<int>(all.size())))];
+        if (pick(2) && !m.vacant) unit = m.unit->name;
+        feed(HandRequest{unit, event, event == UnitEvent::Reset && pick(2) == 0});
     }
     // Jobs that take too long: what they wait in, and what came of signals.
     void answer_looks() {

@@ -68,6 +68,7 @@ std::vector<Record> records() {
         SavedNever{.unit = "gdm", .was_true = false, .acted = true},
         SavedClaim{.unit = "gdm", .pid = 812, .started = Time(1230000000)},
         SavedClaim{.unit = "odd\n", .pid = INT32_MAX, .started = Time(INT64_MAX)},
+        SavedInstance{.unit = "d@\xff", .of = "d", .device = {"/devices/\t", {1, 2, 3}}, .block = "A=1\0B=\n\\0\0"s},
         SavedSettled{}, SavedGoingDown{}, SavedGoingDown{false}};
 }
 
@@ -156,6 +157,24 @@ TEST_SUITE("run/saved_state") {
         // The same job written twice keeps its mark.
         state = load(text + line_of(run_record("/b", 2, 2))).state;
         CHECK(state.marks.contains(2));
+    }
+
+    TEST_CASE("an instance that is forgotten takes all with it that was remembered of it") {
+        SavedInstance instance{.unit = "d@a", .of = "d", .device = {"/devices/a", {7, 0, 0}}, .block = "A=1\0"s};
+        std::string text = kHeader + line_of(instance) + line_of(unit_record("d@a", 1)) + line_of(unit_record("d@ab", 2)) +
+                           line_of(SavedDaemon{.unit = "d@a", .job = 1}) +
+                           line_of(SavedNever{.unit = "d@a", .was_true = true, .acted = true}) +
+                           line_of(SavedLatch{.unit = "d@a", .leaf = "first x", .winner = {"/devices/z", {}}});
+        SavedState there = load(text).state;
+        CHECK(there.instances.at("d@a") == instance);
+        CHECK(there.units.size() == 2);
+        SavedState gone = load(text + line_of(SavedInstance{.unit = "d@a", .of = "", .device = {}, .block = ""})).state;
+        CHECK(gone.instances.empty());
+        CHECK(gone.units.size() == 1);
+        CHECK(gone.units.contains("d@ab"));
+        CHECK(gone.daemons.empty());
+        CHECK_FALSE(gone.never.contains("d@a"));
+        CHECK(gone.latches.empty());
     }
 
     TEST_CASE("a mark that was taken back is none") {

@@ -248,6 +248,26 @@ TEST_SUITE("run/unit_log") {
         CHECK(log.take().empty());
     }
 
+    TEST_CASE("of instances that have gone the last logs are kept") {
+        TempDir dir;
+        auto opened = UnitLog::open(dir.path(), {.retired = 2});
+        REQUIRE(opened);
+        UnitLog& log = *opened;
+        for (const char* unit : {"u@a", "u@b", "u@c", "u@d"}) print(log, unit, "x\n");
+        log.retire("u@a");
+        log.retire("u@b");
+        print(log, "u@a", "again\n");  // it is back
+        log.retire("u@c");
+        log.retire("nobody");
+        CHECK(std::filesystem::exists(dir / "u@b"));
+        log.retire("u@d");
+        CHECK_FALSE(std::filesystem::exists(dir / "u@b"));
+        for (const char* kept : {"u@a", "u@c", "u@d"}) CHECK(std::filesystem::exists(dir / kept));
+        CHECK(log.open_files() == 3);
+        print(log, "u@b", "new\n");
+        CHECK(dir.read("u@b") == "new\n");
+    }
+
     TEST_CASE("a directory that is not there") {
         TempDir dir;
         auto log = UnitLog::open(dir / "none");
