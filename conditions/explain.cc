@@ -87,6 +87,7 @@ std::string seen_of_it(const DeviceTerm& term, const Facts& facts, Time now, con
         Truth match = both(belongs(term, device), is_as_asked(term, device, facts));
         if (match == Truth::True && !unsure) why.clear();
         else if (why.empty() && term.state == DeviceState::Bound) why = "no driver bound";
+        else if (why.empty() && is_of_links(term.state) && device.ready()) why = facts.link_seen(device);
         else if (why.empty() && !device.ready()) why = "udev is not done with it";
         out += why.empty() ? ", " + age(now, device.since()) : ": " + printable(why);
         return false;

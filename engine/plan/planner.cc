@@ -36,7 +36,9 @@ void Planner::watch(UnitIndex index) {
     const Unit& unit = *units_[index].unit;
     if (units_[index].instance) return;  // the unit of which it is one stands for all of them
     auto add = [&](const Condition& leaf) {
-        if (leaf.kind == Condition::Kind::Device && leaf.device.quantifier == Quantifier::It) return;
+        bool it = leaf.kind == Condition::Kind::Device && leaf.device.quantifier == Quantifier::It;
+        if (it && is_of_links(leaf.device.state)) watchers_.add(kAnyLink, index);
+        if (it) return;  // each instance is found by its device
         if (leaf.kind == Condition::Kind::Device) watchers_.add(leaf.device, index);
         else if (leaf.kind == Condition::Kind::Fact) watchers_.add(leaf.fact, index);
     };

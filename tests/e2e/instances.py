@@ -2,6 +2,7 @@
 import collections
 
 from checks import check, contains, equal, eventually, test
+from place import run
 
 
 def unit(p, which="*", more="", then=None):
@@ -90,6 +91,21 @@ def limit(p):
     contains(d.unit("u")["remark"], "wait for a place", "and it says so")
     p.del_link(a)
     eventually(lambda: instances(d) == {f"u@{b}": "active", f"u@{c}": "active"}, "the third has the place", lambda: str(instances(d)))
+
+
+@test
+def follows_its_own_link(p):
+    p.unit("u", unit(p, more="while: it up\n"))
+    d = p.daemon()
+    a, b = [p.add_link(x, kind="bridge") for x in "ab"]
+    eventually(lambda: instances(d) == {f"u@{a}": "waiting", f"u@{b}": "waiting"}, "both wait", lambda: str(instances(d)))
+    run("ip", "link", "set", a, "up")
+    d.until_state(f"u@{a}", "active")
+    equal(d.state(f"u@{b}"), "waiting", "the other is down")
+    contains(d.ask("explain", f"u@{b}").stdout, "down", "and explain says so")
+    run("ip", "link", "set", a, "down")
+    d.until_state(f"u@{a}", "waiting")
+    equal(ran(p, f"u@{a}"), [["start", a], ["stop", a]], "what ran")
 
 
 @test
