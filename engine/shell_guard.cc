@@ -31,7 +31,13 @@ std::optional<Error> Shell::open_guard() {
 void Shell::take_claims() {
     if (!runtime_) return;
     for (const Claim& claim : read_claims(runtime_->fd(), boot_id_)) {
-        if (!configuration_->units.contains(claim.unit)) continue;
+        auto unit = configuration_->units.find(claim.unit);
+        if (unit == configuration_->units.end()) continue;
+        // Of a service of systemd's, systemd tells itself, and better; but not of what leaves nothing running.
+        if (services_->jobs().is_ours(unit->second->service) && !unit->second->task) {
+            remove_claim(runtime_->fd(), claim.unit);
+            continue;
+        }
         report(Report::Level::Info, claim.unit, "its script was run while no daemon answered");
         feed(ScriptStarted{.unit = claim.unit, .pid = claim.pid, .started = claim.started, .by = ""});
         remove_claim(runtime_->fd(), claim.unit);

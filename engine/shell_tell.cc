@@ -104,6 +104,7 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     s.kind = kind_text(unit);
     s.condition = unit.each_event ? to_string(unit.each_event->devices) : unit.condition_text;
     s.stop_when = unit.stop_when_text;
+    s.boot_if = unit.boot_if_text;
     if (unit.refresh) s.refresh = to_string(*unit.refresh);
     s.last_reload = m.refreshing.last;
     s.reload_failed = m.refreshing.failed;
@@ -139,6 +140,8 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
                        ? "its condition holds, but stop-when does, too"
                        : "its condition has been true since before it was stopped: the next false -> true starts "
                          "it, or devmux start";
+    bool rests = m.state.actual == Actual::Waiting && m.state.hold == Hold::None;
+    if (rests && m.is_left_to_boot()) s.remark = m.left_to_boot_text();
     if (m.refreshing.job != 0) s.remark = "it is being reloaded";
     if (std::string held = engine_->planner().held_back(m, now); !held.empty()) s.remark = held;
     else if (std::string waits = waiting_text(m, now); !waits.empty()) s.remark = waits;
@@ -151,6 +154,8 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
         s.explanation = explain(unit.condition, world, *configuration_->classes, now, m.memory);
     if (with_explanation && unit.stop_when)
         s.stop_explanation = explain(*unit.stop_when, world, *configuration_->classes, now, m.stop_memory);
+    if (with_explanation && unit.boot_if)
+        s.boot_explanation = explain(*unit.boot_if, world, *configuration_->classes, now, m.boot_memory);
     return s;
 }
 

@@ -36,6 +36,11 @@ void explain_unit(const Json& u) {
         print_line("stop-when: " + u.at("stop_when").get<std::string>());
         print_tree(u.at("stop_explanation"), 1);
     }
+    if (u.contains("boot_explanation")) {
+        print_line("");
+        print_line("boot-if: " + u.at("boot_if").get<std::string>());
+        print_tree(u.at("boot_explanation"), 1);
+    }
     if (u.contains("missing") && !u.at("missing").empty()) {
         print_line("");
         print_missing(u.at("missing"));

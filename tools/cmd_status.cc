@@ -115,6 +115,7 @@ void print_unit(const Json& u) {
     print_field("device", u.at("device").get<std::string>());
     print_field(kind, u.at("condition").get<std::string>());
     print_field("stop-when", u.at("stop_when").get<std::string>());
+    print_field("boot-if", u.at("boot_if").get<std::string>());
     print_field("refresh", u.at("refresh").get<std::string>());
     if (state == "broken" || state == "masked" || state == "new") {
         print_field("state", state, colour_of_state(state));

@@ -167,7 +167,7 @@ class Player {
             Managed m;
             auto it = std::find_if(known.begin(), known.end(), [&, &n = name](auto& k) { return k.unit->name == n; });
             if (it != known.end() && it->unit->condition_text == unit->condition_text &&
-                it->unit->stop_when_text == unit->stop_when_text) m = *it;
+                it->unit->stop_when_text == unit->stop_when_text && it->unit->boot_if_text == unit->boot_if_text) m = *it;
             else if (it != known.end()) m.state = it->state, m.job = it->job, m.verdict = it->verdict;
             m.unit = unit;
             m.orphaned = false;

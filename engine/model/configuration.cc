@@ -177,6 +177,7 @@ AttributeNeeds attribute_needs(const Configuration& configuration) {
         add_needs(unit->condition, *configuration.classes, needs);
         if (unit->stop_when) add_needs(*unit->stop_when, *configuration.classes, needs);
         if (unit->for_each) note_needs(unit->for_each->devices, *configuration.classes, needs);
+        if (unit->boot_if) add_needs(*unit->boot_if, *configuration.classes, needs);
         if (unit->each_event) note_needs(unit->each_event->devices, *configuration.classes, needs);
         if (unit->refresh) note_needs(*unit->refresh, *configuration.classes, needs);
     }

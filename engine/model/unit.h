@@ -48,6 +48,8 @@ struct Unit {
     std::string condition_text;           // canonical
     std::shared_ptr<const Condition> stop_when;  // null: none
     std::string stop_when_text;
+    std::shared_ptr<const Condition> boot_if;    // null: none
+    std::string boot_if_text;
     Duration linger{};
     std::shared_ptr<const EachEvent> each_event;  // null: none
     std::shared_ptr<const ForEach> for_each;      // of that unit, and of its instances; null: of others

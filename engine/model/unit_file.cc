@@ -17,6 +17,8 @@ namespace {
 
 using MaybeError = std::optional<Error>;
 
+constexpr std::string_view kNotInBootIf =
+    "cannot stand in `boot-if`: once won it is held, and the script would be the boot sequence's for good";
 constexpr std::string_view kNotInWhile =
     "cannot stand in `while`: once won it is held, and the unit would never stop";
 
@@ -71,6 +73,12 @@ MaybeError read_instances(const Node& node, unsigned& out) {
     return error_at(node, "expected a number from 1 to 4096, found " + described(node), "how many instances at a time");
 }
 
+// The one key that asks what will be mounted as well, and not what is alone.
+std::shared_ptr<const Condition> boot_if_of(Condition condition) {
+    ask_expected(condition);
+    return std::make_shared<const Condition>(std::move(condition));
+}
+
 class Reader {
   public:
     Reader(const Node& document, const std::string& name, const ClassNames& classes)
@@ -93,13 +101,14 @@ class Reader {
         const DeviceTerm* it = has("for-each") ? &instances.devices : nullptr;
         in_while.for_each = it;
         Usage anywhere{.for_each = it};
-        Condition when, during, stop, narrow;
+        Condition when, during, stop, narrow, boot;
         std::vector<Field> fields = {
             {"description", [&](const Node& n) { return read_text(n, u.description); }},
             {"documentation", [&](const Node& n) { return read_texts(n, u.documentation, true); }},
             {"when", condition(when, anywhere)},
             {"while", condition(during, in_while)},
             {"stop-when", condition(stop, anywhere)},
+            {"boot-if", condition(boot, {.first_allowed = false, .why_not_first = kNotInBootIf})},
             {"and-when", condition(narrow, has("while") ? in_while : anywhere)},
             {"linger", [&](const Node& n) { return read_duration(n, u.linger); }},
             {"each-event", [&](const Node& n) { return read_devices(n, each.devices); }},
@@ -123,6 +132,7 @@ class Reader {
         if (has("for-each")) u.for_each = std::make_shared<const ForEach>(instances);
         if (has("refresh")) u.refresh = std::make_shared<const DeviceTerm>(std::move(served));
         if (has("stop-when")) u.stop_when = std::make_shared<const Condition>(std::move(stop));
+        if (has("boot-if")) u.boot_if = boot_if_of(std::move(boot));
         check_condition_keys(errors);
         check_service(document_, u, errors);
         if (has("linger") && has("for-each") && u.task && !has("when") && !has("while"))
@@ -190,6 +200,9 @@ class Reader {
             errors.push_back(error_at(*at("timeout").find("stop"), "an each-event unit has nothing to stop"));
         if (has("stop-when") && has("each-event"))
             errors.push_back(error_at(at("stop-when"), "an each-event unit has nothing to stop"));
+        if (has("boot-if") && (has("each-event") || has("for-each")))
+            errors.push_back(error_at(at("boot-if"), std::string(has("for-each") ? "instances come and go with devices" : "an each-event unit is run by events") +
+                                                         ", and never by the boot sequence"));
         if (has("if-never") && !conditional)
             errors.push_back(error_at(at("if-never"), "\"if-never\" needs \"when\" or \"while\""));
         if (has("and-when") && !conditional)
@@ -221,6 +234,7 @@ class Reader {
             u.condition_text = to_string(u.condition);
         }
         if (u.stop_when) u.stop_when_text = to_string(*u.stop_when);
+        if (u.boot_if) u.boot_if_text = to_string(*u.boot_if);
     }
 
     const Node& document_;
@@ -253,6 +267,11 @@ UnitReading rebind(const Unit& unit, const ClassNames& classes) {
         Condition stop;
         again(unit.stop_when_text, stop);
         copy->stop_when = std::make_shared<const Condition>(std::move(stop));
+    }
+    if (unit.boot_if) {
+        Condition boot;
+        again(unit.boot_if_text, boot);
+        copy->boot_if = boot_if_of(std::move(boot));
     }
     if (unit.each_event) {
         auto term = parse_device_set(to_string(unit.each_event->devices), classes);
@@ -288,7 +307,7 @@ bool same_text(const Unit& a, const Unit& b) {
     auto actions = [](const Unit& u) { return u.each_event ? u.each_event->actions : std::set<Action>{}; };
     return a.file == b.file && a.description == b.description && a.documentation == b.documentation &&
            a.condition_kind == b.condition_kind && a.condition_text == b.condition_text &&
-           a.stop_when_text == b.stop_when_text && a.linger == b.linger && events(a) == events(b) &&
+           a.stop_when_text == b.stop_when_text && a.boot_if_text == b.boot_if_text && a.linger == b.linger && events(a) == events(b) &&
            actions(a) == actions(b) && served(a) == served(b) && a.service == b.service && a.links == b.links &&
            a.task == b.task && a.if_running == b.if_running && a.if_never == b.if_never && a.restart == b.restart &&
            a.user == b.user &&

@@ -77,11 +77,11 @@ void lint(Unit& unit, const Node& document) {
                                        "`when` keeps it running"));
         });
     }
-    for (std::string_view key : {"when", "while", "stop-when", "each-event"})
+    for (std::string_view key : {"when", "while", "stop-when", "boot-if", "each-event"})
         if (const Node* where = document.find(key)) lint_comment(*where, out);
-    for (std::string_view key : {"when", "while", "stop-when"})
+    for (std::string_view key : {"when", "while", "stop-when", "boot-if"})
         if (const Node* where = document.find(key))
-            lint_states(key == "stop-when" ? *unit.stop_when : unit.condition, *where, out);
+            lint_states(key == "stop-when" ? *unit.stop_when : key == "boot-if" ? *unit.boot_if : unit.condition, *where, out);
 }
 
 }  // namespace devmux

@@ -22,6 +22,7 @@ void each_unit_asked_for(const Unit& unit, const std::function<void(const std::s
     };
     each_leaf(unit.condition, note);
     if (unit.stop_when) each_leaf(*unit.stop_when, note);
+    if (unit.boot_if) each_leaf(*unit.boot_if, note);
 }
 
 // Of an instance, "unit@sysname", that unit.

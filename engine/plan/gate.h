@@ -19,6 +19,7 @@ struct Gate {
         Itself,    // its own starts repeat (flapping.h)
         Runlevel,  // it is an init script, and this is none of its runlevels
         GoingDown,  // the machine
+        Boot,       // the boot sequence owns it (boot-if)
         Failed,    // one that it requires failed: it will not open
     };
     Kind kind = Kind::Open;

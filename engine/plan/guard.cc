@@ -27,8 +27,8 @@ std::string why_left(const Managed& m) {
 
 GuardVerdict for_boot(const Managed& m) {
     bool has_condition = m.unit->each_event || m.unit->condition_kind != ConditionKind::None;
-    // Nobody starts a unit without a condition at boot but the boot sequence.
-    bool is_ours = has_condition || is_up(m) || m.state.hold == Hold::Down;
+    // Nobody starts a unit without a condition at boot but the boot sequence, nor one that is left to it (boot-if).
+    bool is_ours = (has_condition && !m.is_left_to_boot()) || is_up(m) || m.state.hold == Hold::Down;
     if (is_ours) return {GuardVerdict::Kind::LeaveIt, why_left(m)};
     return {GuardVerdict::Kind::Elsewhere};
 }

@@ -46,7 +46,8 @@ struct Managed {
     // true -> unknown -> true is none.
     Truth verdict = Truth::False;
     Truth stop_verdict = Truth::False;
-    Memory memory, stop_memory;
+    Truth boots = Truth::Unknown;  // of boot-if
+    Memory memory, stop_memory, boot_memory;
     std::optional<Witness> witness;
 
     // `linger`: when a definite loss will have lasted long enough. Unknown freezes what is left.
@@ -76,6 +77,13 @@ struct Managed {
     // if-never: skip. It rests, and still starts when its condition becomes true.
     bool is_skipped() const {
         return never && !was_true && unit->if_never == IfNever::Skip && state == UnitState{};
+    }
+    // The boot sequence owns its script, or may: nobody but a person has it started.
+    bool is_left_to_boot() const { return unit->boot_if && boots != Truth::False; }
+    // "left to the boot sequence: /usr on nfs"
+    std::string left_to_boot_text() const {
+        return std::string("left to the boot sequence") +
+               (boots == Truth::True ? ": " : ", as long as it is not known whether: ") + unit->boot_if_text;
     }
     // It is one of those that are starting, of whom there are so many at most. Nobody waits for who is overdue.
     bool takes_place() const { return state.actual == Actual::Starting && !overdue; }

@@ -44,6 +44,7 @@ void Planner::watch(UnitIndex index) {
     };
     if (unit.condition_kind != ConditionKind::None) each_leaf(unit.condition, add);
     if (unit.stop_when) each_leaf(*unit.stop_when, add);
+    if (unit.boot_if) each_leaf(*unit.boot_if, add);
     for (const std::string& name : unit.links.required)
         if (stands_for_mounts(name)) watchers_.add(FactKey{FactKind::Mounted, name}, index);
         else if (stands_for_network(name)) watchers_.add(kNetworkFacility, index);
@@ -239,12 +240,13 @@ void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
     Managed& m = units_[index];
     if (m.vacant) return;
     look_at_devices(index, now, actions);
+    Time of_boot = look_at_boot_if(index, now, actions);
     if (m.orphaned || m.unit->condition_kind == ConditionKind::None) {
         if (m.retry_at <= now) retry_if_due(index, Truth::True, now, actions);
         bool held = m.is_held_back() && m.held_until > now;
         bool paused = m.retry_at != kNever;
         if (m.is_held_back() && !held && !paused) pend(index);
-        return set_deadline(index, paused ? m.retry_at : held ? m.held_until : kNever);
+        return set_deadline(index, std::min(of_boot, paused ? m.retry_at : held ? m.held_until : kNever));
     }
     SavedUnit before = m.saved();
     Memory memory_before = m.memory;
@@ -257,7 +259,7 @@ void Planner::reconsider(UnitIndex index, Time now, Actions& actions) {
     m.now = v.truth;
     m.was_true |= v.truth == Truth::True;
     m.witness = v.witness;
-    Time ask_again = v.deadline;
+    Time ask_again = std::min(v.deadline, of_boot);
 
     bool stop_edge = false;
     if (m.unit->stop_when) {

@@ -153,6 +153,7 @@ class Planner {
     void each_meant(UnitIndex unit, const std::function<void(UnitIndex)>& visit) const;
     void set_job_of_instance(RunJob& job, const Managed& m) const;
     // planner_boot.cc: what init does
+    Time look_at_boot_if(UnitIndex unit, Time now, Actions& actions);
     const ScriptRunlevels* runlevels_of(const Managed& m) const;
     Gate boot_gate(const Managed& m) const;
     bool is_put_down(const Managed& m) const;
@@ -179,8 +180,7 @@ class Planner {
     void refresh_by_hand(UnitIndex unit, Time now, Actions& actions);
     void restore_refresh(UnitIndex unit, const SavedState& state, Actions& actions);
     static void carry_refresh(Managed& m, const Unit* before);
-    // planner_scripts.cc: init scripts that somebody else runs
-    void await_unit_of(const ScriptStarted& seen, Actions& actions);
+    void await_unit_of(const ScriptStarted& seen, Actions& actions);  // planner_scripts.cc
     void stopped_by_script(UnitIndex unit, Time now, Actions& actions);
     // planner_never.cc: conditions that never were true
     void consider_never(UnitIndex unit, Time now, Actions& actions);

@@ -2,6 +2,8 @@
 // nothing is started, nothing is asked any more, and what init will not stop is stopped, in the order in
 // which those that require each other stop. What is stopped so stays wanted: should the runlevel come back,
 // it does as well.
+#include <utility>
+
 #include "conditions/text.h"
 #include "engine/plan/planner.h"
 
@@ -17,9 +19,23 @@ const ScriptRunlevels* Planner::runlevels_of(const Managed& m) const {
 // A person may start a script in any runlevel; at the end of the machine nobody starts anything.
 Gate Planner::boot_gate(const Managed& m) const {
     if (world_.going_down) return {.kind = Gate::Kind::GoingDown, .name = "the end"};
+    if (m.is_left_to_boot() && m.asker != Asker::Hand) return {.kind = Gate::Kind::Boot, .name = "the boot sequence"};
     const ScriptRunlevels* runlevels = runlevels_of(m);
     if (!runlevels || m.asker == Asker::Hand || runlevels->allows(world_.runlevel)) return {};
     return {.kind = Gate::Kind::Runlevel, .name = "a runlevel"};
+}
+
+// boot-if. What waited for it to become false is begun, those without a condition as well: another unit may
+// have asked for them.
+Time Planner::look_at_boot_if(UnitIndex index, Time now, Actions& actions) {
+    Managed& m = units_[index];
+    if (!m.unit->boot_if) return kNever;
+    Verdict v = evaluate(*m.unit->boot_if, world_, now, m.boot_memory);
+    if (std::exchange(m.boots, v.truth) != v.truth) {
+        pend(index);
+        actions.push_back(UnitChanged{m.unit->name});
+    }
+    return v.deadline;
 }
 
 // Whether it is to stop for what init does, if it runs. At the machine's end init stops whatever has a link

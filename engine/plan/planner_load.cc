@@ -126,6 +126,10 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
                 if (unit->stop_when) restore_latches(*unit->stop_when, name, latches, m.stop_memory);
             }
             if (!unit->stop_when) m.stop_verdict = Truth::False;
+            if (m.unit->boot_if_text != unit->boot_if_text) {
+                m.boot_memory = {};
+                m.boots = Truth::Unknown;
+            }
         }
         std::shared_ptr<const Unit> before = std::exchange(m.unit, unit);
         carry_refresh(m, before.get());
@@ -303,10 +307,7 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
         bool starts = saved.actual == Actual::Starting;
         const auto pid = static_cast<unsigned>(mark->second.pid);
         bool foreign = starts && m.script == pid && m.script_at == mark->second.at;
-        if (starts) {
-            m.script = pid;
-            m.script_at = mark->second.at;
-        }
+        if (starts) m.script = pid, m.script_at = mark->second.at;
         actions.push_back(AdoptJob{m.job, m.unit->name, mark->second.pid, mark->second.at, starts ? m.unit : nullptr, foreign});
         return;
     }

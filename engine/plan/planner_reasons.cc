@@ -27,6 +27,7 @@ std::string Planner::waiting_text(UnitIndex index, Time now) const {
             return out;
         }
         if (gate.kind == Gate::Kind::GoingDown) return out + which + "is not started: the machine is going down";
+        if (gate.kind == Gate::Kind::Boot) return out + which + "is " + m.left_to_boot_text();
         if (gate.kind == Gate::Kind::Runlevel) {
             std::string levels = runlevels_of(m)->text(), now_in = world_.runlevel.empty() ? "not known yet" : world_.runlevel;
             if (levels.empty()) return out + which + "waits for a person: init starts its script in no runlevel";

@@ -55,6 +55,7 @@ void fields(Managed& m, F&& f) {
     f("script", m.script);
     f("script_at", m.script_at);
     f("now", m.now, Truth::Unknown);
+    f("boots", m.boots, Truth::Unknown);
     f("verdict", m.verdict);
     f("stop_verdict", m.stop_verdict);
     f("resumed", m.memory.resumed);

@@ -158,8 +158,8 @@ std::optional<Error> CheckpointReader::managed(const TraceLine& line, const Conf
     DeviceDetails d;
     bool good = true;
     auto error = cursor_.details(d, [&](std::string_view key, std::string_view text) {
-        if (key == "slot") return good &= read_slot(text, m.memory), true;
-        if (key == "stop_slot") return good &= read_slot(text, m.stop_memory), true;
+        Memory* memory = key == "slot" ? &m.memory : key == "stop_slot" ? &m.stop_memory : key == "boot_slot" ? &m.boot_memory : nullptr;
+        if (memory) return good &= read_slot(text, *memory), true;
         FieldReader reader(key, text);
         devmux::fields(m, reader);
         good &= reader.good();

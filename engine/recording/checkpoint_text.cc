@@ -49,6 +49,7 @@ void append_managed(const Managed& m, std::string& out) {
     fields(copy, FieldWriter(out));
     append_slots("slot", m.memory, out);
     append_slots("stop_slot", m.stop_memory, out);
+    append_slots("boot_slot", m.boot_memory, out);
     append_variables(m.start_block, out);
     if (!m.instance) return;
     out += "for-device " + escaped_word(m.unit->name) + "\n";

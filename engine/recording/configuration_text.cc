@@ -96,6 +96,7 @@ std::string unit_file_text(const Unit& unit) {
     if (unit.condition_kind == ConditionKind::When) lines.text("when", unit.condition_text);
     if (unit.condition_kind == ConditionKind::While) lines.text("while", unit.condition_text);
     lines.text("stop-when", unit.stop_when_text);
+    lines.text("boot-if", unit.boot_if_text);
     if (unit.linger != Duration{}) lines.put("linger", to_string(unit.linger));
     if (unit.for_each) {
         lines.text("for-each", to_string(unit.for_each->devices));

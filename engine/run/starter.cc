@@ -62,6 +62,19 @@ bool is_of_boot(const std::vector<Process>& descent) {
     return false;
 }
 
+// A script that a boot script leaves behind in the background is the child of process 1, and stays in its session.
+// The number of a session is nobody else's while somebody is in it; who has begun it may have ended, and then
+// nothing is known.
+bool is_left_by_boot(const std::string& proc, const std::vector<Process>& descent) {
+    if (descent.back().pid != 1 || descent.size() < 2) return false;
+    for (const Process& p : descent)
+        if (lets_people_in(p.stat.name)) return false;
+    int leader = descent[descent.size() - 2].stat.session;
+    if (leader <= 1 || leader == descent[descent.size() - 2].pid) return false;
+    std::vector<Process> of_leader = descent_of(proc, leader);
+    return !of_leader.empty() && is_of_boot(of_leader);
+}
+
 // Its child is the guard itself (ExecCondition), or the script.
 bool is_of_systemd(const std::vector<Process>& descent) {
     return descent.back().pid == 1 && descent.back().stat.name == "systemd" && descent.size() <= 3;
@@ -87,7 +100,7 @@ std::optional<FoundStarter> find_starter(const std::string& proc, int pid, int s
     bool ours = std::any_of(descent.begin(), descent.end(), [&](const Process& p) { return p.pid == self; });
     out.who.kind = ours                     ? Starter::Kind::Job
                    : is_of_systemd(descent) ? Starter::Kind::Systemd
-                   : is_of_boot(descent)    ? Starter::Kind::Boot
+                   : is_of_boot(descent) || is_left_by_boot(proc, descent) ? Starter::Kind::Boot
                                             : Starter::Kind::Person;
     return out;
 }

@@ -6,7 +6,8 @@
 //   systemd         else: process 1 is systemd, and the script, or the guard itself, is its child
 //   the boot        else: the child of process 1 that it descends from is `rc`, `rcS`, `startpar` (sysvinit
 //   sequence        and busybox), `openrc`, or, where process 1 is `runit`, the stage `1` or `2`; and no
-//                   login, and no shell of a person who repairs a boot that failed (`sulogin`), is nearer
+//                   login, and no shell of a person who repairs a boot that failed (`sulogin`), is nearer;
+//                   or that child stands in the session of a process of which that is so
 //   a person        everybody else, packages and cron among them
 #pragma once
 

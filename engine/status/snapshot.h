@@ -26,6 +26,7 @@ struct UnitSnapshot {
     std::vector<std::string> instances;  // their names
     std::string condition;  // canonical; of each-event: the devices
     std::string stop_when;  // canonical, or empty
+    std::string boot_if;    // the same
     std::string refresh;    // the devices for which it is reloaded, or empty
     bool task = false;
     // for-each, of a unit with instances: these have the states
@@ -51,6 +52,7 @@ struct UnitSnapshot {
     std::vector<std::string> warnings;
     std::optional<Explanation> explanation;       // of when/while
     std::optional<Explanation> stop_explanation;  // of stop-when
+    std::optional<Explanation> boot_explanation;  // of boot-if
 };
 
 struct DeviceSnapshot {

@@ -85,6 +85,7 @@ Json object(const UnitSnapshot& u) {
              {"instances", texts(u.instances)},
              {"condition", printable(u.condition)},
              {"stop_when", printable(u.stop_when)},
+             {"boot_if", printable(u.boot_if)},
              {"refresh", printable(u.refresh)},
              {"task", u.task},
              {"state", u.state},
@@ -110,6 +111,7 @@ Json object(const UnitSnapshot& u) {
         out["missing"] = missing_list(*u.explanation);
     }
     if (u.stop_explanation) out["stop_explanation"] = tree(*u.stop_explanation);
+    if (u.boot_explanation) out["boot_explanation"] = tree(*u.boot_explanation);
     return out;
 }
 

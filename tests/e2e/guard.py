@@ -281,6 +281,31 @@ def a_script_that_boot_runs_beside_the_daemon(p):
 
 
 @test
+def what_is_left_to_the_boot_sequence(p):
+    """boot-if: boot runs it, and devmux does not; then devmux does. By hand it is as ever."""
+    script(p, "boots")
+    p.unit("boots", "description: d\nwhen: no file /nonexistent exists\nboot-if: file /boots exists\ninit-script: boots\nthen: follows\n")
+    script(p, "follows")
+    p.unit("follows", "description: d\ninit-script: follows\ntask: true\n")
+    script(p, "later")
+    p.unit("later", "description: d\nwhen: no file /nonexistent exists\nboot-if: file /boots exists\ninit-script: later\n")
+    (p.root / "boots").touch()
+    devmux = f"{p.build}/tools/devmux --runtime-dir {p.dir}/run"
+    m = Machine(p, daemon_line(p) + f"{devmux} status later >{p.dir}/left; {devmux} explain later >>{p.dir}/left\n"
+                f"{p.dir}/rc {p.root}/etc/init.d/boots\n{devmux} wait 'unit follows done'\n{devmux} list --json >{p.dir}/list\n"
+                f"rm {p.root}/boots\n{devmux} wait 'unit later active'\n{p.dir}/rc {p.root}/etc/init.d/later\n")
+    m.until_booted()
+    left = (p.dir / "left").read_text()
+    contains(left, "left to the boot sequence: file \"/boots\" exists", "status and explain")
+    contains(left, "boot-if: file \"/boots\" exists", "its condition")
+    states = {u["name"]: (u["state"], u["asked_by"]) for u in json.loads((p.dir / "list").read_text())}
+    equal(states["boots"], ("active", "the boot sequence"), "boot's start")
+    equal(states["later"][0], "waiting", "held back")
+    equal([ran(p, n) for n in ("boots", "follows", "later")], [["other start"], ["devmux start"], ["devmux start"]], "who ran what")
+    m.halt()
+
+
+@test
 def claims_are_for_this_boot_and_this_user(p):
     path = script(p, "a")
     p.unit("a", "description: d\nwhen: file /nonexistent exists\ninit-script: a\n")

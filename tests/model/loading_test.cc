@@ -110,6 +110,8 @@ TEST_SUITE("model/loading") {
             {"a driver twice", "when: disk\ninit-script: x\ntimeout: {drivers: {a-b: never, a_b: 5m}}\n", ":3:33: timeout: drivers: \"a_b\" stands here twice", ""},
             {"a stop that never comes", "each-event: disk\ninit-script: x\ntimeout: {stop: 5m}\n", ":3:17: an each-event unit has nothing to stop", ""},
             {"if-running with a wrong word", "when: disk\ninit-script: x\nif-running: maybe\n", ":3:13: if-running: expected skip, run or error, found \"maybe\"", ""},
+            {"boot-if of an each-event unit", "each-event: disk\ninit-script: x\nboot-if: disk\n", ":3:10: an each-event unit is run by events", ""},
+            {"first in boot-if", "when: disk\ninit-script: x\nboot-if: first disk\n", ":3:10: `first` cannot stand in `boot-if`", ""},
             {"if-never with a wrong word", "when: disk\ninit-script: x\nif-never: maybe\n", ":3:11: if-never: expected start or skip, found \"maybe\"", ""},
             {"if-never without a condition", "init-script: x\nif-never: start\n", ":2:11: \"if-never\" needs \"when\" or \"while\"", ""},
             {"if-never of an each-event unit", "each-event: disk\ninit-script: x\nif-never: start\n", ":3:11: \"if-never\" needs \"when\" or \"while\"", ""},
@@ -206,6 +208,25 @@ TEST_SUITE("model/loading") {
         CHECK(unit.environment == std::vector<std::string>{"X=1", "Y=2"});
         REQUIRE(c.errors.size() == 1);
         CHECK(c.errors[0].what.find("\"nobody\", which does not exist") != std::string::npos);
+    }
+
+    TEST_CASE("boot-if asks what will be mounted, and nothing else does; also after classes are new") {
+        Folder folder;
+        folder.write("a.yaml", "description: d\nwhen: /usr on nfs\nboot-if: /usr on nfs or root on nfs\ninit-script: a\n");
+        Configuration c = folder.load();
+        REQUIRE(c.broken.empty());
+        const Unit& a = *c.units.at("a");
+        CHECK(a.warnings.empty());
+        CHECK(a.boot_if_text == "/usr on nfs or root on nfs");
+        auto again = rebind(a, *c.classes).unit;
+        REQUIRE(again);
+        for (const Unit* unit : {&a, again.get()}) {
+            each_leaf(*unit->boot_if, [](const Condition& leaf) { CHECK(leaf.fact.expected); });
+            each_leaf(unit->condition, [](const Condition& leaf) { CHECK_FALSE(leaf.fact.expected); });
+        }
+        CHECK(same_text(a, *again));
+        folder.write("a.yaml", "description: d\nwhen: /usr on nfs\nboot-if: /usr on nfs\ninit-script: a\n");
+        CHECK_FALSE(same_text(a, *folder.load().units.at("a")));
     }
 
     TEST_CASE("how long jobs may take, with drop-ins, and written down to be read again") {

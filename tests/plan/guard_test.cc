@@ -17,6 +17,7 @@ const NetMachine::Units kUnits{
     {"task", "{when: file /t exists, init-script: x, task: true}"},
     {"keeps", "{when: file /k exists, daemon: [/d]}"},
     {"each", "{each-event: link, init-script: x}"},
+    {"boots", "{when: file /w exists, boot-if: file /b exists, init-script: x}"},
 };
 
 struct Machine {
@@ -80,6 +81,26 @@ TEST_SUITE("plan/guard") {
         CHECK(m.all("bare") == "leave it, leave it, hand over, hand over, elsewhere, go on");
         m.ask("bare", Starter::Kind::Boot);
         CHECK(m.text == "bare: left to devmux, which holds it: it was stopped by hand");
+    }
+
+    TEST_CASE("boot-if: as long as it is not false, it is the boot sequence's; by hand it is as ever") {
+        Machine m;
+        const char* kBoots = "elsewhere, elsewhere, hand over, hand over, elsewhere, go on";
+        CHECK(m.all("boots") == kBoots);
+        m.file("/w", true);
+        m.file("/b", true);
+        CHECK(m.all("boots") == kBoots);
+        CHECK(m.simulation.runs("boots", Verb::Start) == 0);
+        m.simulation.feed(HandRequest{"boots", UnitEvent::HandStart});
+        CHECK(m.all("boots") == "leave it, go on, hand over, hand over, elsewhere, go on");
+        m.end("boots", {.code = 0});
+        CHECK(m.ask("boots", Starter::Kind::Boot) == "leave it");
+        m.simulation.feed(HandRequest{"boots", UnitEvent::HandStop});
+        m.end("boots", {.code = 0});
+        m.simulation.feed(HandRequest{"boots", UnitEvent::Reset});
+        CHECK(m.ask("boots", Starter::Kind::Boot) == "elsewhere");
+        m.file("/b", false);
+        CHECK(m.ask("boots", Starter::Kind::Boot) == "leave it");
     }
 
     TEST_CASE("tasks that are done run again by hand, failures are tried again, daemons are known to run") {

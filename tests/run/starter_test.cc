@@ -52,6 +52,22 @@ TEST_SUITE("run/starter") {
         CHECK(p.kind(260) == kBoot);
     }
 
+    TEST_CASE("what a boot script has left in the background, as long as its session can be followed") {
+        // One after the other, init(8) gives `rc` the session, and it lives on.
+        Processes p{{1, "init", 0}, {10, "rc", 1}, {20, "sh", 1, 10}, {30, "gdm", 20, 10}, {40, "devmux", 30, 10},
+                    // startpar: the script had its own, and has ended.
+                    {50, "sh", 1, 45}, {60, "gdm", 50, 45}, {70, "devmux", 60, 45},
+                    // A person's, who has left.
+                    {80, "login", 1}, {90, "bash", 80}, {100, "gdm", 1, 90}, {110, "devmux", 100, 90},
+                    // A person who was let in by it.
+                    {120, "sulogin", 10, 10}, {130, "sh", 120}, {140, "gdm", 1, 130}, {150, "devmux", 140, 130}};
+        CHECK(p.kind(40) == kBoot);
+        CHECK(p.of(40)->script == 30);
+        CHECK(p.kind(70) == kPerson);
+        CHECK(p.kind(110) == kPerson);
+        CHECK(p.kind(150) == kPerson);
+    }
+
     TEST_CASE("busybox, OpenRC, runit") {
         Processes busybox{{1, "init", 0}, {10, "rcS", 1}, {20, "S40network", 10}, {30, "devmux", 20}};
         CHECK(busybox.kind(30) == kBoot);

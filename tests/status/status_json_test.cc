@@ -56,7 +56,7 @@ TEST_CASE("a unit has all its keys, in the order of the snapshot") {
                    .starts = 3};
     Json j = Json::parse(to_json(u));
     CHECK(keys(j) ==
-          "name description file service kind for_each of device instances condition stop_when refresh task state wanted hold asked_by verdict "
+          "name description file service kind for_each of device instances condition stop_when boot_if refresh task state wanted hold asked_by verdict "
           "since_s reason last_end last_reload reload_failed remark pid starts queued changed_on_disk on_disk errors warnings");
     CHECK(j["verdict"] == "unknown");
     CHECK(j["since_s"] == 2.25);
