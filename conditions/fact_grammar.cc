@@ -24,6 +24,16 @@ std::string argument(Cursor& cursor, std::string_view part) {
     return token.text;
 }
 
+// What devmux mode takes; anything else can never be set.
+std::string mode(Cursor& cursor) {
+    Token token = cursor.peek();
+    std::string name = argument(cursor, "WORD");
+    if (!is_mode_name(name))
+        cursor.fail_at(token, "expected the name of a mode, found " + described(token),
+                       "at most " + std::to_string(kModeBytes) + " of A-Z a-z 0-9 . _ : @ -");
+    return name;
+}
+
 // "console=" gives an argument, and nothing as its value.
 std::string value(Cursor& cursor) {
     Token token = cursor.peek();
@@ -117,6 +127,7 @@ bool read_row(Cursor& cursor, const FactTerm& row, FactKey& key, bool only_row) 
             continue;
         }
         if (part == "N") return key.name = runlevels(cursor), true;
+        if (row.kind == FactKind::Mode && part == "NAME") return key.name = mode(cursor), true;
         if (part == "PATH" || part == "WORD" || part == "NAME") {
             key.name = argument(cursor, part);
             continue;

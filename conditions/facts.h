@@ -62,12 +62,12 @@ class DeviceFacts {
 
 enum class FactKind : unsigned char {
     Settled, File, KernelArgument, UnitActive, UnitFailed, UnitDone, Mounted, OnType, RootOnType, Runlevel,
-    NetworkOnline, RouteTo
+    NetworkOnline, RouteTo, Mode
 };
 
 // A fact without a device: `name` is the path, the word (with "=VALUE") or the unit; of OnType the
 // type of file system, a blank and the path, and of RootOnType the type alone; of Runlevel "2" or "2 to 5";
-// of RouteTo the address as inet_ntop(3) writes it.
+// of RouteTo the address as inet_ntop(3) writes it; of Mode its name.
 struct FactKey {
     FactKind kind = FactKind::Settled;
     std::string name;

@@ -43,6 +43,8 @@ constexpr std::array kFacts{
     FactTerm{FactKind::RouteTo, "route to ADDRESS",
              "the main routing table has a way to that address",
              "whoever configures the network, or ip route add"},
+    FactTerm{FactKind::Mode, "mode NAME",
+             "somebody has put the machine into that mode, in this boot", "whoever sets it: devmux mode NAME"},
 };
 
 constexpr std::array kStates{
@@ -82,6 +84,8 @@ std::string path(std::string_view text) {
 }  // namespace
 
 std::span<const FactTerm> fact_terms() { return kFacts; }
+
+bool is_mode_name(std::string_view text) { return text.size() <= kModeBytes && is_word(text); }
 
 const FactTerm& fact_term(FactKind kind) {
     for (const FactTerm& term : kFacts)

@@ -47,4 +47,8 @@ std::span<const std::string_view> noise_words();
 
 std::string to_string(const FactKey& key);
 
+// What `devmux mode` takes, and "mode NAME" asks for.
+inline constexpr size_t kModeBytes = 64;
+bool is_mode_name(std::string_view text);
+
 }  // namespace devmux

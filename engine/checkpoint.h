@@ -22,7 +22,7 @@ struct Checkpoint {
     std::map<std::string, Truth> files;
     KnownMounts mounts;
     KnownLinks links;
-    std::string runlevel;
+    std::string runlevel, mode;
     std::map<std::string, ScriptRunlevels> scripts;
     bool going_down = false;
     DeviceTableCheckpoint table;

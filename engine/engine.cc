@@ -41,13 +41,14 @@ Engine::Engine(std::shared_ptr<const Configuration> configuration, std::string k
 
 void Engine::start(const SavedState& saved, Time now, Actions& actions) {
     if (saved.going_down) limits_.go_down(true, now);
+    world_.mode = saved.mode;
     planner_.use(configuration_, now, actions, &saved);
     watch_jobs(0, now, actions);
 }
 
 Checkpoint Engine::checkpoint() const {
     return {world_.coldplug, world_.doubted, world_.settled, world_.files, world_.mounts, world_.links, world_.runlevel,
-            world_.scripts, world_.going_down, world_.table.checkpoint(), history_.checkpoint(), planner_.checkpoint(),
+            world_.mode, world_.scripts, world_.going_down, world_.table.checkpoint(), history_.checkpoint(), planner_.checkpoint(),
             udev_.checkpoint(), late_.checkpoint(), limits_.checkpoint(), limits_.down_since(),
             last_looks_, counters_.unready};
 }
@@ -60,6 +61,7 @@ void Engine::restore(const Checkpoint& from) {
     world_.mounts = from.mounts;
     world_.links = from.links;
     world_.runlevel = from.runlevel;
+    world_.mode = from.mode;
     world_.scripts = from.scripts;
     world_.going_down = from.going_down;
     world_.table.restore(from.table);

@@ -61,7 +61,7 @@ struct NewConfiguration {
 };
 
 using Event = std::variant<DeviceEvent, LookedAt, AttributesRead, Snapshot, CaughtUp, ColdplugComplete, InDoubt,
-                           UdevSeen, ModulesSeen, FileSeen, MountsSeen, LinksSeen, RunlevelSeen, ScriptSeen, ShutdownAsked,
+                           UdevSeen, ModulesSeen, FileSeen, MountsSeen, LinksSeen, RunlevelSeen, ScriptSeen, ModeSet, ShutdownAsked,
                            JobEnded, JobSeen, JobSignalled, DaemonReady,
                            ServiceSeen, ScriptStarted, DeadlineReached, HandRequest, NewConfiguration>;
 
@@ -126,6 +126,7 @@ class Engine {
     void take(const LinksSeen& seen, Time now, Actions& actions);
     void take(const RunlevelSeen& seen, Time now, Actions& actions);
     void take(const ScriptSeen& seen, Time now, Actions& actions);
+    void take(const ModeSet& set, Time now, Actions& actions);
     void take(const ShutdownAsked& asked, Time now, Actions& actions);
     void take(const JobEnded& end, Time now, Actions& actions);
     void take(const JobSeen& seen, Time now, Actions& actions);

@@ -1,4 +1,5 @@
-// What init does, as the core sees it: runlevels, and the end of the machine.
+// What init does, as the core sees it: runlevels, and the end of the machine; and modes, which people set where
+// there is no init that has runlevels.
 #include "engine/engine.h"
 
 namespace devmux {
@@ -23,6 +24,16 @@ void Engine::take(const ScriptSeen& seen, Time now, Actions& actions) {
     if (known == seen.runlevels) return;
     known = seen.runlevels;
     planner_.boot_changed(false, now, actions);
+}
+
+void Engine::take(const ModeSet& set, Time now, Actions& actions) {
+    if (world_.mode == set.mode) return;
+    world_.mode = set.mode;
+    actions.push_back(Record{SavedMode{set.mode}});
+    actions.push_back(Report{Report::Level::Info, "", set.mode.empty() ? "no mode is set any more" : "the mode is " + set.mode});
+    std::vector<FactKey> asked;
+    for (const FactKey& fact : planner_.conditions_index().facts(FactKind::Mode)) asked.push_back(fact);
+    planner_.facts_changed(asked, now, actions);
 }
 
 void Engine::take(const ShutdownAsked& asked, Time now, Actions& actions) {

@@ -69,6 +69,7 @@ class Shell final : public Control, private ChildWatch {
     std::optional<Error> reset(const std::string& unit, bool latch) override;
     ReloadSnapshot reload() override;
     std::optional<Error> set_source(const std::string& name, bool on) override;
+    std::optional<Error> set_mode(const std::string& mode) override;
     void shut_down(bool down) override;
     Ticket when_at_rest(const std::string& unit, std::function<void(const UnitSnapshot&)> tell) override;
     Result<Ticket> when_true(const std::string& condition, std::function<void()> tell) override;

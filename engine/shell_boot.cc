@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "conditions/terms.h"
+#include "conditions/text.h"
 #include "engine/shell.h"
 
 namespace devmux {
@@ -54,6 +56,15 @@ void Shell::read_scripts() {
         }
     }
     for (const ScriptSeen& seen : news) feed(seen);
+}
+
+std::optional<Error> Shell::set_mode(const std::string& mode) {
+    if (!mode.empty() && !is_mode_name(mode))
+        return Error{.where = {}, .what = quoted(printable(mode)) + " is no name of a mode", .source = "", .caret = -1,
+                     .hint = "at most " + std::to_string(kModeBytes) + " of A-Z a-z 0-9 . _ : @ -"};
+    feed(ModeSet{mode});
+    turn_ended();
+    return std::nullopt;
 }
 
 void Shell::shut_down(bool down) {

@@ -45,6 +45,7 @@ EngineSnapshot Shell::engine() const {
     s.coldplug_complete = engine_->world().coldplug;
     s.settled = engine_->world().settled;
     s.runlevel = engine_->world().runlevel;
+    s.mode = engine_->world().mode;
     s.going_down = engine_->world().going_down;
     s.devices = engine_->world().table.size();
     if (links_)

@@ -3,7 +3,7 @@
 # it: an expectation that nobody read proves nothing.
 #   tests/accept_scenarios.sh BUILD-DIRECTORY [SCENARIO …]
 set -eu
-build=$1; shift
+build=$(realpath "$1"); shift
 cd "$(dirname "$0")/scenarios"
 [ $# -gt 0 ] || set -- */
 for scenario; do

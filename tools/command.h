@@ -42,6 +42,7 @@ void add_unmask(CLI::App& app, Commands& commands);
 void add_reset(CLI::App& app, Commands& commands);
 void add_simulate(CLI::App& app, Commands& commands);
 void add_source(CLI::App& app, Commands& commands);
+void add_mode(CLI::App& app, Commands& commands);
 void add_shutdown(CLI::App& app, Commands& commands);
 void add_record(CLI::App& app, Commands& commands);
 void add_whatif(CLI::App& app, Commands& commands);

@@ -97,7 +97,7 @@ Exit run(int argc, char** argv) {
     for (auto* add :
          {add_status, add_list, add_explain, add_cat, add_log, add_devices, add_classes, add_eval, add_wait,
           add_start, add_stop, add_restart, add_refresh, add_reset, add_mask, add_unmask, add_reload, add_check,
-          add_simulate, add_record, add_whatif, add_source, add_shutdown, add_guard})
+          add_simulate, add_record, add_whatif, add_source, add_mode, add_shutdown, add_guard})
         add(app, commands);
     // The common options may stand behind the subcommand as well.
     for (const Command& command : commands) command.app->fallthrough();

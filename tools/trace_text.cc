@@ -131,7 +131,7 @@ class Player {
         else if (w == "file") return file(line);
         else if (w == "mounted" || w == "unmounted" || w == "fstab") return mount(line);
         else if (w == "link" || w == "route" || w == "links") return link(line);
-        else if (w == "runlevel" || w == "script" || w == "shutdown") return of_init(line);
+        else if (w == "runlevel" || w == "script" || w == "mode" || w == "shutdown") return of_init(line);
         else if (w == "job") return job(line);
         else if (w == "service") return service(line);
         else if (w == "boot-script") return boot_script(line);

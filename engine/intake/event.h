@@ -197,6 +197,11 @@ struct ScriptSeen {
     ScriptRunlevels runlevels;
 };
 
+// devmux mode: empty where it takes back what it has set.
+struct ModeSet {
+    std::string mode;
+};
+
 // devmux shutdown, or its --cancel. Runlevels 0 and 6 say the same by themselves.
 struct ShutdownAsked {
     bool down = true;

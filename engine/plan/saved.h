@@ -110,8 +110,13 @@ struct SavedGoingDown {
     bool down = true;
 };
 
+// The mode that devmux mode has set; empty: none.
+struct SavedMode {
+    std::string mode;
+};
+
 using Record = std::variant<SavedUnit, SavedLatch, SavedRun, SavedMark, SavedEnd, SavedSettled, SavedDaemon,
-                            SavedGoingDown, SavedRefresh, SavedNever, SavedClaim, SavedInstance>;
+                            SavedGoingDown, SavedRefresh, SavedNever, SavedClaim, SavedInstance, SavedMode>;
 
 // All of it, as a restarted engine finds it.
 struct SavedState {
@@ -128,6 +133,7 @@ struct SavedState {
     JobId last_job = 0;
     bool settled = false;
     bool going_down = false;
+    std::string mode;
 };
 
 }  // namespace devmux

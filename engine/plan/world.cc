@@ -49,6 +49,7 @@ Truth World::fact(const FactKey& key) const {
         case FactKind::Runlevel: return is_in(key.name, runlevel);
         case FactKind::NetworkOnline: return network_is_online(links);
         case FactKind::RouteTo: return has_route(links, key.name);
+        case FactKind::Mode: return truth_of(mode == key.name);
         case FactKind::File: break;
     }
     auto it = files.find(key.name);
@@ -59,6 +60,7 @@ std::string World::seen(const FactKey& key) const {
     if (key.kind == FactKind::Runlevel) return runlevel.empty() ? "" : "it is " + runlevel;
     if (key.kind == FactKind::NetworkOnline) return seen_of_network(links);
     if (key.kind == FactKind::RouteTo) return seen_of_route(links, key.name);
+    if (key.kind == FactKind::Mode) return mode.empty() ? "no mode is set" : "it is " + mode;
     return is_of_mounts(key.kind) ? seen_of_mounts(mounts, key, kernel_command_line) : "";
 }
 

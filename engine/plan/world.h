@@ -48,6 +48,7 @@ class World final : public Facts {
     KnownMounts mounts;
     KnownLinks links;
     std::string runlevel;  // one character; empty: not known
+    std::string mode;      // that devmux mode has set in this boot; empty: none
     std::map<std::string, ScriptRunlevels> scripts;  // init scripts of which something is known
     bool going_down = false;  // the machine
     // Whether a unit, or any of its instances, is in that state; nothing for a unit that is not there. Of a broken

@@ -152,6 +152,7 @@ void fields(Checkpoint& c, F&& f) {
     f("settled", c.settled);
     f("links_known", c.links.known);
     f("runlevel", c.runlevel);
+    f("mode", c.mode);
     f("going_down", c.going_down);
     f("down_since", c.down_since, kNever);
     f("unready", c.unready);

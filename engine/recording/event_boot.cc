@@ -1,6 +1,7 @@
 // What was fed about init, as words and back. See event_text.h, and event_text.cc for the way out.
 #include <algorithm>
 
+#include "conditions/terms.h"
 #include "conditions/text.h"
 #include "engine/recording/event_text.h"
 
@@ -51,6 +52,9 @@ std::optional<Error> EventReader::of_init(const TraceLine& line, ReadEvent& out)
             return cursor_.wrong(line, "expected \"script NAME STARTS STOPS\", like \"script gdm3 2345 016\"",
                                  "- is no runlevel; \"links\" at the end says that init has links of it");
         out.event = *seen;
+    } else if (word == "mode") {
+        if (!rest.empty() && !is_mode_name(rest)) return cursor_.wrong(line, "expected \"mode NAME\", or \"mode\" for none");
+        out.event = ModeSet{std::string(rest)};
     } else {
         if (!rest.empty() && rest != "cancelled") return cursor_.wrong(line, "expected \"shutdown\", or \"shutdown cancelled\"");
         out.event = ShutdownAsked{rest.empty()};

@@ -113,6 +113,7 @@ struct Writer {
     void operator()(const LinksSeen& seen) const { out += links_text(seen); }
     void operator()(const RunlevelSeen& r) const { out += "runlevel " + (r.level.empty() ? "unknown" : r.level) + "\n"; }
     void operator()(const ScriptSeen& seen) const { out += script_text(seen) + "\n"; }
+    void operator()(const ModeSet& set) const { out += set.mode.empty() ? "mode\n" : "mode " + set.mode + "\n"; }
     void operator()(const ShutdownAsked& asked) const { out += asked.down ? "shutdown\n" : "shutdown cancelled\n"; }
     void operator()(const JobEnded& end) const {
         out += "ended " + std::to_string(end.job) + whose + "\n";
@@ -288,7 +289,7 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
     } else if (word == "links") {
         links_.known = rest != "unknown";
         out.event = std::exchange(links_, {});
-    } else if (word == "runlevel" || word == "script" || word == "shutdown") {
+    } else if (word == "runlevel" || word == "script" || word == "mode" || word == "shutdown") {
         if (auto error = of_init(line, out)) return error;
     } else if (word == "daemon-ready") {
         auto job = number_of(rest);

@@ -32,7 +32,7 @@ class EventReader {
     // The line was taken from the cursor. Nothing in `out`: it was a part of the next one.
     std::optional<Error> read(const TraceLine& line, std::optional<ReadEvent>& out);
 
-    // runlevel, script and shutdown, which traces say likewise.
+    // runlevel, script, mode and shutdown, which traces say likewise.
     std::optional<Error> of_init(const TraceLine& line, ReadEvent& out);
 
   private:

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <limits>
 
+#include "conditions/terms.h"
+
 namespace devmux {
 namespace {
 
@@ -114,6 +116,10 @@ struct Writer {
         put(claim.unit, out);
         put(static_cast<uint64_t>(std::max(claim.pid, 0)), out);
         put(static_cast<uint64_t>(std::max<int64_t>(claim.started.count(), 0)), out);
+    }
+    void operator()(const SavedMode& mode) const {
+        out += "\nmode";
+        put(mode.mode, out);
     }
 };
 
@@ -284,6 +290,11 @@ std::optional<Record> record_of(std::string_view line) {
             .pid = static_cast<int>(fields.number(std::numeric_limits<int>::max())),
             .started = Time(static_cast<int64_t>(fields.number(std::numeric_limits<int64_t>::max())))};
         return record_if(fields, std::move(claim));
+    }
+    if (kind == "mode") {
+        SavedMode mode{.mode = fields.text()};
+        if (!mode.mode.empty() && !is_mode_name(mode.mode)) return std::nullopt;
+        return record_if(fields, std::move(mode));
     }
     return std::nullopt;
 }

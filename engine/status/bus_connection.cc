@@ -40,7 +40,7 @@ int call_method(sd_bus_message* message, void* connection, sd_bus_error* error) 
 #define DEVMUX_METHOD(name, in, method) \
     SD_BUS_METHOD(name, in, "s", call_method<&BusConnection::method>, SD_BUS_VTABLE_UNPRIVILEGED)
 
-const std::array<sd_bus_vtable, 18> kMethods{{
+const std::array<sd_bus_vtable, 19> kMethods{{
     SD_BUS_VTABLE_START(0),
     DEVMUX_METHOD("Status", "", status),
     DEVMUX_METHOD("List", "", list),
@@ -56,6 +56,7 @@ const std::array<sd_bus_vtable, 18> kMethods{{
     DEVMUX_METHOD("Reload", "", reload),
     DEVMUX_METHOD("Wait", "s", wait),
     DEVMUX_METHOD("Source", "sb", source),
+    DEVMUX_METHOD("Mode", "s", mode),
     DEVMUX_METHOD("Shutdown", "bb", shut_down),
     SD_BUS_METHOD("Record", "b", "h", call_method<&BusConnection::record>, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
@@ -245,6 +246,14 @@ int BusConnection::source(sd_bus_message* call) {
     auto a = arguments(call, true, r);
     if (!a) return r;
     if (auto error = control_.set_source(a->text, a->flag)) return refuse(call, kRefused, *error);
+    return status(call);
+}
+
+int BusConnection::mode(sd_bus_message* call) {
+    int r = 0;
+    auto a = arguments(call, false, r);
+    if (!a) return r;
+    if (auto error = control_.set_mode(a->text)) return refuse(call, kRefused, *error);
     return status(call);
 }
 

@@ -61,6 +61,7 @@ class BusConnection {
     int reload(sd_bus_message* call);
     int wait(sd_bus_message* call);
     int source(sd_bus_message* call);
+    int mode(sd_bus_message* call);
     int shut_down(sd_bus_message* call);
     int record(sd_bus_message* call);
     int disconnected(sd_bus_message* signal);

@@ -33,6 +33,8 @@ class Control {
     virtual ReloadSnapshot reload() = 0;
     // Of events: kernel, udev, hotplug, coldplug.
     virtual std::optional<Error> set_source(const std::string& name, bool on) = 0;
+    // Empty: none. The error says that this is no name of a mode.
+    virtual std::optional<Error> set_mode(const std::string& mode) = 0;
     // The machine goes down, or does not after all.
     virtual void shut_down(bool down) = 0;
 

@@ -87,6 +87,7 @@ struct EngineSnapshot {
     bool settled = false;
     std::string runlevel;            // of init; empty: not known
     std::string network;             // "online", "offline" or "unknown"; empty: nobody asks
+    std::string mode;                // set by devmux mode; empty: none
     bool going_down = false;         // the machine
     bool in_doubt = false;           // events were lost, and sysfs is being walked
     std::string udev;                // "running", "down" (installed, but does not run) or "absent"

@@ -171,6 +171,7 @@ std::string to_json(const EngineSnapshot& e) {
                    {"settled", e.settled},
                    {"runlevel", printable(e.runlevel)},
                    {"network", e.network},
+                   {"mode", printable(e.mode)},
                    {"going_down", e.going_down},
                    {"in_doubt", e.in_doubt},
                    {"udev", e.udev},

@@ -97,6 +97,7 @@ TEST_SUITE("conditions/grammar") {
                  {"route to 2001:DB8:0::1 or route to ::1", "route to 2001:db8::1 or route to ::1"},
                  {"route to '10.0.0.1'", "route to 10.0.0.1"},
                  {"runlevel 2", "runlevel 2"},
+                 {"Mode Docked and no mode \"quiet\"", "mode Docked and not mode quiet"},
                  {"Runlevel s or runlevel 2 TO 5 for 5s", "runlevel S or runlevel 2 to 5 for 5s"},
              }) {
             CAPTURE(p.text);

@@ -9,7 +9,7 @@ import subprocess
 from checks import check, contains, equal, eventually, test
 from place import SOURCE, run
 
-ALL = "status list cat log explain devices classes eval wait start stop restart refresh reset mask unmask reload shutdown source check simulate record whatif guard".split()
+ALL = "status list cat log explain devices classes eval wait start stop restart refresh reset mask unmask reload mode shutdown source check simulate record whatif guard".split()
 
 
 def furnish(p):

@@ -169,6 +169,32 @@ def runlevel_record(level):
 
 
 @test
+def modes_are_set_by_hand(p):
+    """One at a time, known from the start on, and not forgotten when the daemon is killed."""
+    p.unit("dock", "while: mode docked\n" + p.command(stop=True))
+    d = p.daemon()
+    equal(d.ask("mode").stdout, "no mode is set\n", "at boot")
+    equal(d.truth("mode docked"), "false", "the fact")
+    d.ask("mode", "docked")
+    d.until_state("dock", "active")
+    equal(d.json("mode"), {"mode": "docked"}, "which it is")
+    contains(d.ask("status").stdout, "mode docked", "the status")
+    d.kill()
+    d = p.daemon()
+    equal((d.ask("mode").stdout, d.state("dock")), ("docked\n", "active"), "after kill -9")
+    contains(d.ask("explain", "dock").stdout, "mode docked", "why")
+    d.ask("mode", "quiet")
+    d.until_state("dock", "waiting")
+    contains(d.ask("explain", "dock").stdout, "it is quiet", "what is seen instead")
+    d.ask("mode", "--clear")
+    equal(d.ask("mode").stdout, "no mode is set\n", "cleared")
+    for bad in ("a b", "x" * 65, "", "ö", "../x"):
+        contains(d.ask("mode", bad, code=2).stderr, "no name of a mode", repr(bad))
+    contains(d.ask("mode", "--clear", "docked", code=2).stderr, "excludes", "both")
+    contains(d.ask("eval", "mode", "'a b'", code=4).stderr, "expected the name of a mode", "a condition")
+
+
+@test
 def runlevel_follows_utmp(p):
     """Unknown without a record, then what init writes over it; policy-rc.d is told the same."""
     (p.root / "run").mkdir(exist_ok=True)

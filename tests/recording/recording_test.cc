@@ -64,7 +64,7 @@ std::vector<Event> all_events(std::string& message) {
                            LinksSeen{}, LinksSeen{.known = true}, LinksSeen{true, {{3, "e\x01 th" + kHostile, true, false, AddressState::None, AddressState::Tentative}, {4, "gone", false, false, {}, {}}, {5, "x", true, true, AddressState::Usable, AddressState::Local}},
                                      {7, 8}, {{"default4", Truth::True, {3, 0, 5}}, {"a b", Truth::Unknown, {}}, {"::1", Truth::False, {}}}},
                            RunlevelSeen{"2"}, RunlevelSeen{}, ScriptSeen{"a b" + kHostile, {"S2", "", true}}, ScriptSeen{},
-                           ShutdownAsked{}, ShutdownAsked{false},
+                           ModeSet{"docked"}, ModeSet{}, ShutdownAsked{}, ShutdownAsked{false},
                            JobEnded{.job = 5, .code = 3}, JobEnded{.job = 6, .signal = 9}, JobEnded{.job = 7, .error = kHostile},
                            ScriptStarted{.unit = "a b", .pid = 812, .started = std::chrono::milliseconds(1230), .by = ""},
                            ScriptStarted{.unit = "gdm", .pid = 4194304, .started = {}, .by = "o &x"},

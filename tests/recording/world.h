@@ -104,7 +104,9 @@ class RandomWorld {
     void of_init() {
         static const char* const kLevels[] = {"", "S", "1", "2", "2", "2", "5", "6"};
         static const char* const kWhere[] = {"", "S", "2345", "016"};
-        if (pick(3) == 0) feed(ShutdownAsked{pick(6) == 0});
+        static const char* const kModes[] = {"", "docked", "quiet"};
+        if (pick(4) == 0) feed(ModeSet{kModes[pick(3)]});
+        else if (pick(3) == 0) feed(ShutdownAsked{pick(6) == 0});
         else if (pick(2) == 0) feed(RunlevelSeen{kLevels[pick(8)]});
         else feed(ScriptSeen{pick(4) ? "x" : "another one", {kWhere[pick(4)], kWhere[pick(4)], pick(2) == 0}});
     }

@@ -68,6 +68,7 @@ class FakeControl : public Control {
     std::optional<Error> set_source(const std::string& name, bool on) override {
         return by_hand("source " + name + (on ? " on" : " off"));
     }
+    std::optional<Error> set_mode(const std::string& mode) override { return by_hand("mode " + mode); }
     void shut_down(bool down) override { (void)by_hand(down ? "shutdown" : "shutdown cancelled"); }
     Ticket when_at_rest(const std::string& name,
                         std::function<void(const UnitSnapshot&)> tell) override {

@@ -29,6 +29,7 @@ TEST_SUITE_BEGIN("status/json");
 TEST_CASE("an engine, word for word") {
     EngineSnapshot e{.version = "0.1",
                      .coldplug_complete = true,
+                     .mode = "docked",
                      .udev = "running",
                      .waiting_for_udev = 2,
                      .devices = 412,
@@ -39,7 +40,7 @@ TEST_CASE("an engine, word for word") {
                      .on_disk = {{"changed", {"gdm"}}},
                      .uptime = 1500ms};
     CHECK(to_json(e) ==
-          R"({"version":"0.1","dry_run":false,"coldplug_complete":true,"settled":false,"runlevel":"","network":"","going_down":false,)"
+          R"({"version":"0.1","dry_run":false,"coldplug_complete":true,"settled":false,"runlevel":"","network":"","mode":"docked","going_down":false,)"
           R"("in_doubt":false,"udev":"running","waiting_for_udev":2,)"
           R"("devices":412,"counters":{"overruns":2,"received":900},"units":{"active":3},)"
           R"("sources":["kernel","coldplug"],"errors":[],"unit_folders":["/etc"],)"

@@ -15,7 +15,7 @@ _devmux_names() {  # _devmux_names SUBCOMMAND: what `devmux SUBCOMMAND --json` h
 
 _devmux() {
     local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' word i
-    local commands='status list cat log explain devices classes eval wait start stop restart refresh reset mask unmask reload shutdown source check simulate record whatif guard'
+    local commands='status list cat log explain devices classes eval wait start stop restart refresh reset mask unmask reload mode shutdown source check simulate record whatif guard'
     local common='--runtime-dir --json --color --help'
     COMPREPLY=()
 
@@ -42,6 +42,7 @@ _devmux() {
             mask | unmask) common+=' --runtime --units' ;;
             cat) common+=' --units' ;;
             log) common+=' --lines --follow' ;;
+            mode) common+=' --clear' ;;
             shutdown) common+=' --timeout --no-wait --cancel' ;;
             simulate) common+=' --units --diff' ;;
             record) common+=' --output --for --redact --from' ;;
