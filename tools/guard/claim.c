@@ -50,7 +50,7 @@ static const char* start_of(const char* stat, size_t* size) {
 }
 
 size_t claim_text(const char* proc, pid_t pid, char out[kClaimMost]) {
-    char path[256], boot[64], stat[1024];
+    char path[256] = "", boot[64], stat[1024];
     char* end = path + sizeof path;
     char* to = append(path, end, proc, strlen(proc));
     append(to, end, "/sys/kernel/random/boot_id", 26);
