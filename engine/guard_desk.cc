@@ -21,7 +21,7 @@ GuardDesk::~GuardDesk() {
     while (!waiting_.empty()) {
         auto& [fd, waiting] = *waiting_.begin();
         if (waiting.unit.empty()) let_go(fd);
-        else answer(fd, GuardWord::No, waiting.unit + ": devmuxd ends, and leaves the start of it running");
+        else (void)answer(fd, GuardWord::No, waiting.unit + ": devmuxd ends; what it has begun of the start goes on, and the next devmuxd does the rest");
     }
     loop_.forget(socket_.fd());
 }
@@ -56,16 +56,17 @@ void GuardDesk::decide(int fd, const GuardQuestion& question) {
     asks.starter = *found;
     if (question.stop) {
         if (found->who.kind == Starter::Kind::Person) hooks_.stopped(unit);
-        return answer(fd, GuardWord::GoOn, "");
+        (void)answer(fd, GuardWord::GoOn, "");
+        return;
     }
     GuardVerdict verdict = guard_verdict(hooks_.planner(), unit, found->who, question.again);
     switch (verdict.kind) {
         case GuardVerdict::Kind::Elsewhere: start_elsewhere(fd, unit); [[fallthrough]];
-        case GuardVerdict::Kind::GoOn: return answer(fd, GuardWord::GoOn, verdict.text);
+        case GuardVerdict::Kind::GoOn: (void)answer(fd, GuardWord::GoOn, verdict.text); return;
         case GuardVerdict::Kind::HandOver: return hand_over(fd, unit);
         case GuardVerdict::Kind::LeaveIt:
-            hooks_.tell(unit, "its init script was told to leave it to devmux");
-            return answer(fd, GuardWord::No, verdict.text);
+            if (answer(fd, GuardWord::No, verdict.text)) hooks_.tell(unit, "its init script was told to leave it to devmux");
+            return;
     }
 }
 
@@ -78,9 +79,11 @@ void GuardDesk::start_elsewhere(int fd, const std::string& unit) {
 
 // First the word, then the start: who has given up meanwhile runs its script, and must not have it run here.
 void GuardDesk::hand_over(int fd, const std::string& unit) {
-    if (!answer_guard(waiting_.at(fd).client.fd, GuardWord::Wait, unit + ": devmux starts it")) return let_go(fd);
-    if (auto error = control_.start(unit))
-        return answer(fd, GuardWord::GoOn, error->what + "; the script goes on by itself");
+    if (!answer_guard(waiting_.at(fd).client.fd, GuardWord::Wait, unit + ": devmux starts it")) {
+        let_go(fd);
+        return hooks_.look_for_claims();
+    }
+    if (auto error = control_.start(unit)) return (void)answer(fd, GuardWord::GoOn, error->what + "; the script goes on by itself");
     waiting_.at(fd).unit = unit;
     Control::Ticket ticket = control_.when_at_rest(unit, [this, fd](const UnitSnapshot& u) { at_rest(fd, u); });
     if (auto it = waiting_.find(fd); it != waiting_.end() && it->second.unit == unit) it->second.ticket = ticket;
@@ -88,21 +91,24 @@ void GuardDesk::hand_over(int fd, const std::string& unit) {
 
 void GuardDesk::at_rest(int fd, const UnitSnapshot& u) {
     waiting_.at(fd).ticket = 0;
-    if (u.state == "active") return answer(fd, GuardWord::No, u.name + ": started");
-    if (u.state == "done") return answer(fd, GuardWord::No, u.name + ": done");
+    if (u.state == "active") return (void)answer(fd, GuardWord::No, u.name + ": started");
+    if (u.state == "done") return (void)answer(fd, GuardWord::No, u.name + ": done");
     if (u.state == "waiting" && u.wanted == "up")
-        return answer(fd, GuardWord::No, u.name + ": not started yet: it " + u.remark +
+        return (void)answer(fd, GuardWord::No, u.name + ": not started yet: it " + u.remark +
                                              "; it starts as soon as that is over (devmux stop takes it back)");
-    if (u.state == "waiting") return answer(fd, GuardWord::No, u.name + ": it was stopped meanwhile");
+    if (u.state == "waiting") return (void)answer(fd, GuardWord::No, u.name + ": it was stopped meanwhile");
     // Whoever asked wants it to run, and nothing of it does: the script may still know how, and says
     // itself what is wrong, with its own exit status.
-    answer(fd, GuardWord::GoOn, u.name + ": " + u.state + (u.last_end.empty() ? "" : ": " + u.last_end) +
+    (void)answer(fd, GuardWord::GoOn, u.name + ": " + u.state + (u.last_end.empty() ? "" : ": " + u.last_end) +
                                     "; the script goes on by itself");
 }
 
-void GuardDesk::answer(int fd, GuardWord word, const std::string& text) {
-    (void)answer_guard(waiting_.at(fd).client.fd, word, text);
+// Whether it was heard. Who is not told "no" runs its script, and has left a claim where it gave up.
+bool GuardDesk::answer(int fd, GuardWord word, const std::string& text) {
+    bool heard = answer_guard(waiting_.at(fd).client.fd, word, text);
     let_go(fd);
+    if (!heard && word == GuardWord::No) hooks_.look_for_claims();
+    return heard;
 }
 
 void GuardDesk::let_go(int fd) {

@@ -45,7 +45,7 @@ class GuardDesk {
     void start_elsewhere(int fd, const std::string& unit);
     void hand_over(int fd, const std::string& unit);
     void at_rest(int fd, const UnitSnapshot& unit);
-    void answer(int fd, GuardWord word, const std::string& text);
+    bool answer(int fd, GuardWord word, const std::string& text);
     void let_go(int fd);
 
     GuardSocket socket_;

@@ -38,7 +38,7 @@ void Shell::take_claims() {
             remove_claim(runtime_->fd(), claim.unit);
             continue;
         }
-        report(Report::Level::Info, claim.unit, "its script was run while no daemon answered");
+        report(Report::Level::Info, claim.unit, "its script was run, and no daemon had answered it");
         feed(ScriptStarted{.unit = claim.unit, .pid = claim.pid, .started = claim.started, .by = ""});
         remove_claim(runtime_->fd(), claim.unit);
     }

@@ -28,7 +28,9 @@ std::string why_left(const Managed& m) {
 GuardVerdict for_boot(const Managed& m) {
     bool has_condition = m.unit->each_event || m.unit->condition_kind != ConditionKind::None;
     // Nobody starts a unit without a condition at boot but the boot sequence, nor one that is left to it (boot-if).
-    bool is_ours = (has_condition && !m.is_left_to_boot()) || is_up(m) || m.state.hold == Hold::Down;
+    // What devmux has run to its end is not run again.
+    bool has_run = m.state.actual == Actual::Done && m.asker != Asker::Boot;
+    bool is_ours = (has_condition && !m.is_left_to_boot()) || is_up(m) || has_run || m.state.hold == Hold::Down;
     if (is_ours) return {GuardVerdict::Kind::LeaveIt, why_left(m)};
     return {GuardVerdict::Kind::Elsewhere};
 }
@@ -48,7 +50,9 @@ GuardVerdict for_person(const Managed& m, bool again) {
 
 GuardVerdict guard_verdict(const Planner& planner, std::string_view unit, const Starter& who, bool again) {
     auto index = planner.find(unit);
-    if (!index || planner.units()[*index].orphaned) return {};
+    // Of a unit that is masked, broken or not there boot's start is noted as well: its file may come.
+    if (!index) return {who.kind == Starter::Kind::Boot ? GuardVerdict::Kind::Elsewhere : GuardVerdict::Kind::GoOn};
+    if (planner.units()[*index].orphaned) return {};
     const Managed& m = planner.units()[*index];
     switch (who.kind) {
         case Starter::Kind::Job:

@@ -253,7 +253,8 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
             continue;
         }
         absent_.units[name] = unit;  // until its file is there, and good, again
-        if (unit.wanted == Wanted::Up)
+        // Boot runs scripts of which there was no unit at all.
+        if (unit.wanted == Wanted::Up && unit.asker != Asker::Boot)
             actions.push_back(Report{Report::Level::Warning, name,
                                      "was " + std::string(to_string(unit.actual)) + " under a former engine; its "
                                      "file is gone or broken, and its service is left alone"});
@@ -276,6 +277,9 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     m.memory.resumed = saved.verdict == Truth::True;
     m.stop_verdict = m.unit->stop_when ? saved.stop_verdict : Truth::False;
     m.state = {saved.wanted, saved.actual, saved.hold, saved.again};
+    // What was noted of a script before its file was there: such a unit has no start of its own.
+    bool starts_nothing = m.unit->each_event || m.unit->is_template();
+    if (starts_nothing) m.state = {.hold = saved.hold};
     m.asker = saved.asker;
     m.owed = saved.owed;
     m.up_reason = saved.asker == Asker::Hand   ? "by hand"
@@ -297,7 +301,7 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     restore_refresh(index, state, actions);
     if (restore_daemon(index, saved, state, now, actions)) return;
     bool under_way = saved.actual == Actual::Starting || saved.actual == Actual::Stopping;
-    if (!under_way) return;
+    if (!under_way || starts_nothing) return;
     if (auto mark = state.marks.find(saved.job); mark != state.marks.end() && !state.ended.contains(saved.job)) {
         m.job = saved.job;
         jobs_[m.job] = index;
@@ -306,7 +310,7 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
                                      " when the engine went; watching it to its end"});
         bool starts = saved.actual == Actual::Starting;
         const auto pid = static_cast<unsigned>(mark->second.pid);
-        bool foreign = starts && m.script == pid && m.script_at == mark->second.at;
+        bool foreign = starts && (saved.asker == Asker::Boot || (m.script == pid && m.script_at == mark->second.at));
         if (starts) m.script = pid, m.script_at = mark->second.at;
         actions.push_back(AdoptJob{m.job, m.unit->name, mark->second.pid, mark->second.at, starts ? m.unit : nullptr, foreign});
         return;

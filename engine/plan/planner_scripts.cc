@@ -7,6 +7,7 @@ namespace {
 
 // Between the start of a process of ours and the mark that it leaves.
 constexpr Duration kMarkLater = std::chrono::seconds(10);
+constexpr size_t kMostAbsent = 256;  // scripts of boot's whose units are not there
 
 }  // namespace
 
@@ -19,10 +20,9 @@ void Planner::script_started(const ScriptStarted& seen, Time now, Actions& actio
     const auto pid = static_cast<unsigned>(seen.pid);
     bool known = m.script == pid && seen.started <= m.script_at && m.script_at - seen.started < kMarkLater;
     bool rests = m.state.actual == Actual::Waiting || m.state.actual == Actual::Done || m.state.actual == Actual::Failed;
-    if (known || !rests || m.unit->each_event || m.orphaned) return;
+    if (known || !rests || m.unit->each_event || m.unit->is_template() || m.orphaned) return;
     m.script = pid;
     m.script_at = seen.started;
-    actions.push_back(Record{SavedClaim{m.unit->name, seen.pid, seen.started}});
     let_go(*index, now, actions);
     m.retry_at = kNever;
     m.start_block.clear();
@@ -36,6 +36,8 @@ void Planner::script_started(const ScriptStarted& seen, Time now, Actions& actio
     actions.push_back(Record{SavedMark{m.job, seen.pid, seen.started}});
     std::string why = seen.by.empty() ? "started by the boot sequence" : "its script was called by " + seen.by;
     apply(*index, UnitEvent::StartingElsewhere, why, now, actions);
+    // Last: what is told once more after a crash is news until all of it was written.
+    actions.push_back(Record{SavedClaim{m.unit->name, seen.pid, seen.started}});
     actions.push_back(AdoptJob{m.job, m.unit->name, seen.pid, seen.started, m.unit, true});
     mark(*index);
     drain(now, actions);
@@ -47,12 +49,13 @@ void Planner::await_unit_of(const ScriptStarted& seen, Actions& actions) {
                    .job = ++last_job_, .asker = seen.by.empty() ? Asker::Boot : Asker::Unit};
     SavedMark mark{unit.job, seen.pid, seen.started};
     SavedClaim claim{seen.unit, seen.pid, seen.started};
-    if (absent_.claims.contains(seen.unit) && absent_.claims[seen.unit] == claim) return;
+    auto known = absent_.claims.find(seen.unit);
+    if (known == absent_.claims.end() ? absent_.claims.size() >= kMostAbsent : known->second == claim) return;
     absent_.claims[seen.unit] = claim;
     absent_.marks[unit.job] = mark;
     absent_.units[seen.unit] = unit;
     absent_.never[seen.unit] = {seen.unit, true, false};
-    actions.insert(actions.end(), {Record{claim}, Record{mark}, Record{unit}});
+    actions.insert(actions.end(), {Record{mark}, Record{unit}, Record{claim}});
 }
 
 // A person has called the script's `stop`, which is about to end what the unit stands for. What it cannot end -

@@ -3,11 +3,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 
 #include "engine/model/unit_file.h"
@@ -57,6 +59,12 @@ std::vector<std::string> names_in(int directory) {
     return out;
 }
 
+// It has a name that no unit can have: a dot, and its writer's number.
+bool is_being_written(std::string_view name) {
+    auto pid = name.starts_with('.') ? number_of(name.substr(1)) : std::nullopt;
+    return pid && *pid > 0 && *pid <= kHighestPid && (kill(static_cast<pid_t>(*pid), 0) == 0 || errno == EPERM);
+}
+
 std::optional<Claim> read_claim(int directory, const std::string& name, std::string_view boot_id) {
     Fd fd(openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     struct stat status {};
@@ -90,7 +98,7 @@ std::vector<Claim> read_claims(int runtime_fd, std::string_view boot_id) {
     Fd directory = open_claims(runtime_fd);
     if (!directory) return out;
     for (const std::string& name : names_in(directory.get())) {
-        // One that is being written has a name that no unit can have; its writer asks us once more.
+        if (is_being_written(name)) continue;
         auto claim = is_unit_name(name) ? read_claim(directory.get(), name, boot_id) : std::nullopt;
         if (!claim) unlinkat(directory.get(), name.c_str(), 0);
         else if (out.size() < kClaimsMost) out.push_back(std::move(*claim));

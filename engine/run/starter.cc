@@ -53,13 +53,14 @@ bool is_of_boot(const std::vector<Process>& descent) {
     if (descent.back().pid != 1) return false;
     std::string_view init = descent.back().stat.name;
     size_t below = descent.size() - 1;  // of process 1
-    for (size_t i = 0; i < below; ++i) {
+    // Of sysvinit's own: for an entry that is waited for it forks once more, for the sake of the console
+    // (spawn() of its src/init.c).
+    while (below > 0 && descent[below - 1].stat.name == init) --below;
+    if (below == 0) return false;
+    for (size_t i = 0; i < below; ++i)
         if (lets_people_in(descent[i].stat.name)) return false;
-        if (i + 1 != below) continue;
-        std::string_view top = descent[i].stat.name;
-        return runs_boot_scripts(top) || (init == "runit" && (top == "1" || top == "2"));
-    }
-    return false;
+    std::string_view top = descent[below - 1].stat.name;
+    return runs_boot_scripts(top) || (init == "runit" && (top == "1" || top == "2"));
 }
 
 // A script that a boot script leaves behind in the background is the child of process 1, and stays in its session.

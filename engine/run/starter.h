@@ -4,7 +4,7 @@
 //   a job of ours   the process, or one that it descends from, is devmuxd or the main process of a job
 //                   that runs; or it stands in such a job's session or process group
 //   systemd         else: process 1 is systemd, and the script, or the guard itself, is its child
-//   the boot        else: the child of process 1 that it descends from is `rc`, `rcS`, `startpar` (sysvinit
+//   the boot        else: the child of process 1, or of a child of its own name, that it descends from is `rc`, `rcS`, `startpar` (sysvinit
 //   sequence        and busybox), `openrc`, or, where process 1 is `runit`, the stage `1` or `2`; and no
 //                   login, and no shell of a person who repairs a boot that failed (`sulogin`), is nearer;
 //                   or that child stands in the session of a process of which that is so

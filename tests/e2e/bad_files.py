@@ -47,7 +47,6 @@ BAD = {
     "documents": ("when: mouse\n" + GOOD + "---\nwhen: keyboard\n", ": holds more than one document", None),
     "long-text": (f"description: {'x' * 5000}\n" + GOOD, ":1:14: ", None),
     "environment": ("environment: {DEVMUX_UNIT: x}\n" + GOOD, ":1:15: ", None),
-    "later-key": ("for-each: disk\n" + GOOD, ":1:1: ", None),
 }
 
 

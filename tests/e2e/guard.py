@@ -347,6 +347,32 @@ def claims_are_for_this_boot_and_this_user(p):
 
 
 @test
+def scripts_beside_each_other_all_leave_claims(p):
+    """As startpar(1) runs them, before there is a runtime directory."""
+    names = [f"s{i}" for i in range(8)]
+    for name in names:
+        script(p, name)
+    for _ in range(20):
+        shutil.rmtree(p.dir / "run", ignore_errors=True)
+        running = [subprocess.Popen([str(p.root / "etc/init.d" / name), "start"]) for name in names]
+        equal([r.wait(60) for r in running], [0] * len(names), "exit status")
+        equal(claims(p), names, "claims")
+
+
+@test
+def who_reads_what_it_says_has_gone(p):
+    """A pipe without a reader kills nobody: the answer is the exit status."""
+    path = script(p, "a")
+    p.unit("a", "description: d\ninit-script: a\n")
+    p.daemon()
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([str(path), "start"], stderr=writer, check=False)
+    os.close(writer)
+    equal([done.returncode, ran(p, "a")], [0, ["devmux start"]], "devmux ran it, and it alone")
+
+
+@test
 def a_stop_by_the_script_counts_as_by_hand(p):
     path = script(p, "a")
     p.unit("a", "description: d\nwhen: no file /nonexistent exists\ninit-script: a\n")

@@ -16,6 +16,7 @@ const NetMachine::Units kUnits{
     {"bare", "{init-script: x}"},
     {"task", "{when: file /t exists, init-script: x, task: true}"},
     {"keeps", "{when: file /k exists, daemon: [/d]}"},
+    {"once", "{init-script: x, task: true}"},
     {"each", "{each-event: link, init-script: x}"},
     {"boots", "{when: file /w exists, boot-if: file /b exists, init-script: x}"},
 };
@@ -55,8 +56,8 @@ struct Machine {
 TEST_SUITE("plan/guard") {
     TEST_CASE("by state and by who asks") {
         Machine m;
-        // Nobody's: the script is its own master.
-        CHECK(m.all("unknown") == "go on, go on, go on, go on, go on, go on");
+        // Nobody's: the script is its own master. Boot's start is noted, for a file that comes later.
+        CHECK(m.all("unknown") == "elsewhere, go on, go on, go on, go on, go on");
         // Unknown and false conditions are devmux's to wait for.
         CHECK(m.all("waits") == "leave it, leave it, hand over, hand over, elsewhere, go on");
         m.ask("waits", Starter::Kind::Boot);
@@ -81,6 +82,15 @@ TEST_SUITE("plan/guard") {
         CHECK(m.all("bare") == "leave it, leave it, hand over, hand over, elsewhere, go on");
         m.ask("bare", Starter::Kind::Boot);
         CHECK(m.text == "bare: left to devmux, which holds it: it was stopped by hand");
+    }
+
+    TEST_CASE("a task that devmux has run is not run again by the boot sequence") {
+        Machine m;
+        CHECK(m.ask("once", Starter::Kind::Boot) == "elsewhere");
+        m.simulation.feed(HandRequest{"once", UnitEvent::HandStart});
+        m.end("once", {.code = 0});
+        CHECK(m.ask("once", Starter::Kind::Boot) == "leave it");
+        CHECK(m.text == "once: left to devmux, which has run it");
     }
 
     TEST_CASE("boot-if: as long as it is not false, it is the boot sequence's; by hand it is as ever") {

@@ -52,6 +52,17 @@ TEST_SUITE("run/starter") {
         CHECK(p.kind(260) == kBoot);
     }
 
+    TEST_CASE("the boot sequence of sysvinit where it waits for it") {
+        // As ps(1) shows a Debian with sysv-rc: the second init has the console.
+        Processes p{{1, "init", 0}, {116, "init", 1}, {118, "rc", 116}, {122, "startpar", 118}, {130, "mountnfs.sh", 122, 116},
+                    {140, "devmux", 130, 116}, {150, "sulogin", 116}, {160, "sh", 150}, {170, "gdm", 160}, {180, "devmux", 170},
+                    {190, "sh", 116}, {200, "gdm", 190}, {210, "devmux", 200}};
+        CHECK(p.kind(140) == kBoot);
+        CHECK(p.kind(180) == kPerson);
+        CHECK(p.kind(210) == kPerson);
+        CHECK(Processes{{1, "init", 0}, {2, "init", 1}}.kind(2) == kPerson);
+    }
+
     TEST_CASE("what a boot script has left in the background, as long as its session can be followed") {
         // One after the other, init(8) gives `rc` the session, and it lives on.
         Processes p{{1, "init", 0}, {10, "rc", 1}, {20, "sh", 1, 10}, {30, "gdm", 20, 10}, {40, "devmux", 30, 10},

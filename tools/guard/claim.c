@@ -2,6 +2,7 @@
 #include "tools/guard/claim.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>  // renameat(2)
@@ -74,7 +75,8 @@ static int open_claims(int directory, bool make) {
     int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     struct stat status;
     int fd = openat(directory, kClaims, flags);
-    if (fd < 0 && make && mkdirat(directory, kClaims, 0700) == 0) fd = openat(directory, kClaims, flags);
+    // Others may make it at the same time.
+    if (fd < 0 && make && (mkdirat(directory, kClaims, 0700) == 0 || errno == EEXIST)) fd = openat(directory, kClaims, flags);
     if (fd < 0) return -1;
     bool safe = fstat(fd, &status) == 0 && status.st_uid == geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
     if (safe) return fd;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,10 @@
 
 enum { kGoOn = 0, kNo = 77, kCannotExecute = 127 };
 
-// While the daemon that was starting the unit is restarted: how often it is asked again, and after
-// which pause. Five seconds together.
-enum { kMostTries = 25, kPause = 200 };  // ms
+// While the daemon that was starting the unit is restarted: for how long it is asked again, and after
+// which pause.
+enum { kRestartPatience = 5 };  // s
+enum { kPause = 200 };          // ms
 
 // To tell of a stop: at the machine's end each script does.
 enum { kStopPatience = 1000 };  // ms
@@ -65,11 +67,12 @@ static int make_directory(const char* path) {
     struct DirectoryFault fault;
     int parent = open_own_directory(size == 1 ? "/" : above, &fault);
     if (parent < 0) return -1;
-    bool made = mkdirat(parent, above + size, 0755) == 0;
+    bool made = mkdirat(parent, above + size, 0755) == 0, raced = !made && errno == EEXIST;
     int directory = made ? openat(parent, above + size, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
     close(parent);
     if (directory >= 0) fchmod(directory, 0755);  // whatever the umask of the script is
-    return directory;
+    // Scripts that boot runs beside each other come here at once, and so may the daemon.
+    return raced ? open_own_directory(path, &fault) : directory;
 }
 
 static enum GuardOutcome ask(int directory, const char* name, enum GuardQuestionKind kind, int patience,
@@ -91,13 +94,22 @@ static enum GuardOutcome claim(const char* path, int* directory, const char* nam
     size_t size = claim_text("/proc", script > 1 ? script : getpid(), text);
     if (size == 0) return outcome;
     if (*directory < 0) *directory = make_directory(path);
-    if (*directory < 0 || !leave_claim(*directory, name, text, size)) return outcome;
+    if (*directory < 0) return outcome;
+    (void)leave_claim(*directory, name, text, size);  // where it could not, who has come meanwhile may hear it
     outcome = ask(*directory, name, kGuardStart, outcome == kGuardSilent ? 1 : kGuardPatience, answer);
     if (is_answer(outcome)) take_claim_back(*directory, name);
     return outcome;
 }
 
+static time_t seconds(void) {
+    struct timespec now = {0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
 static int guard(const char* path, const char* name, const char* action) {
+    // Who reads what we say may have gone; the answer is the exit status all the same.
+    signal(SIGPIPE, SIG_IGN);
     bool stop = strcmp(action, "stop") == 0;
     if (!stop && strcmp(action, "start") != 0) return kGoOn;
     if (!guard_name_is_good(name)) {
@@ -107,14 +119,14 @@ static int guard(const char* path, const char* name, const char* action) {
     struct GuardAnswer answer;
     int directory = open_directory(path);
     if (stop) {
-        enum GuardOutcome heard = ask(directory, name, kGuardStop, kStopPatience, &answer);
-        if (directory >= 0 && heard != kGuardGoOn) take_claim_back(directory, name);
+        (void)ask(directory, name, kGuardStop, kStopPatience, &answer);
+        if (directory >= 0) take_claim_back(directory, name);
         return kGoOn;
     }
     enum GuardOutcome outcome = ask(directory, name, kGuardStart, kGuardPatience, &answer);
     if (outcome == kGuardLost) {
         say("guard: devmuxd went away while it was starting ", name);
-        for (int i = 0; i < kMostTries && !is_answer(outcome); ++i) {
+        for (time_t end = seconds() + kRestartPatience; !is_answer(outcome) && seconds() < end;) {
             nanosleep(&(struct timespec){.tv_nsec = kPause * 1000000L}, NULL);
             outcome = ask(directory, name, kGuardAgain, kGuardPatience, &answer);
         }
