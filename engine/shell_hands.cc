@@ -236,7 +236,7 @@ void Shell::look_at_waits() {
         if (it == rest_waits_.end()) break;
         RestWait wait = std::move(it->second);
         rest_waits_.erase(it);
-        wait.tell(unit(wait.unit).value_or(describe_broken(wait.unit)));
+        wait.tell(unit(wait.unit).value_or(gone_unit(wait.unit)));
     }
     waits_due_ = kNever;
     std::vector<std::function<void()>> told;

@@ -23,6 +23,10 @@ Exit act(Client& client, const Session& session, const char* method, const std::
         complain(unit + ": failed: " + reply.value.at("last_end").get<std::string>());
         return Exit::No;
     }
+    if (state == "gone" && std::string_view(method) != "Stop") {
+        complain(unit + ": " + remark + " (`devmux log " + unit + "` has what it said)");
+        return Exit::No;
+    }
     if (std::string_view(method) == "Refresh") {
         if (!reply.value.at("reload_failed").get<bool>()) return Exit::Ok;
         complain(unit + ": the reload " + reply.value.at("last_reload").get<std::string>());

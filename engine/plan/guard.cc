@@ -36,7 +36,7 @@ GuardVerdict for_boot(const Managed& m) {
 }
 
 GuardVerdict for_person(const Managed& m, bool again) {
-    if (m.unit->each_event || m.unit->is_template()) return {};  // only events run it; a run by hand is the script's own affair
+    if (m.unit->each_event || m.unit->is_template()) return {};  // only devices run it; a run by hand is the script's own affair
     if (again && m.state.actual == Actual::Done) return {GuardVerdict::Kind::LeaveIt, m.unit->name + ": done"};
     if (m.state.actual != Actual::Active) return {GuardVerdict::Kind::HandOver};
     // Who is a daemon of ours runs. What an init script has started may have ended since, and nobody

@@ -54,8 +54,8 @@ void Planner::daemon_ended(UnitIndex index, const JobEnded& end, Time now, Actio
     } else if (m.state.actual == Actual::Active) {
         if (pauses(m, end.ok(), now, actions)) apply(index, UnitEvent::Pause, m.reason, now, actions);
         else apply(index, end.ok() ? UnitEvent::Finished : UnitEvent::Died, m.reason, now, actions);
-        mark(index);
     }
+    mark(index);
     if (m.daemon == 0) actions.push_back(Record{SavedDaemon{m.unit->name, 0}});
     drain(now, actions);
 }

@@ -284,6 +284,7 @@ void Planner::pay(UnitIndex index, Time now, Actions& actions) {
                                      (well ? "after " : "after the failure of ") + m.unit->name + ": " + why});
     }
     m.owed = Owed::Nothing;
+    if (m.instance) mark(index);  // it may be forgotten now
     auto runs = std::stable_partition(asked.begin(), asked.end(), [](const PlanAction& action) {
         return !std::holds_alternative<RunJob>(action);
     });

@@ -43,6 +43,12 @@ void detach(std::multimap<std::string, UnitIndex, std::less<>>& at, const Manage
     at.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second == unit; }));
 }
 
+// Whose condition asks for the state of an instance, or of all of its unit's.
+void each_asking_about(const WatchIndex& watchers, const Unit& instance, const std::function<void(UnitIndex)>& visit) {
+    for (FactKind kind : {FactKind::UnitActive, FactKind::UnitDone, FactKind::UnitFailed})
+        for (const std::string& name : {instance.name, instance.of}) watchers.each_watching({kind, name}, visit);
+}
+
 SavedInstance saved_instance(const Managed& m) {
     return {m.unit->name, m.unit->of, m.instance->device, m.instance->last};
 }
@@ -72,7 +78,7 @@ void Planner::each_meant(UnitIndex unit, const std::function<void(UnitIndex)>& v
 std::string Planner::orphan_text(const Managed& m) const {
     const std::string& name = m.unit->name;
     const std::string& file = m.unit->of.empty() ? name : m.unit->of;
-    if (configuration_->masked.contains(file)) return "it is masked";
+    if (configuration_->masked.contains(file) || configuration_->masked.contains(name)) return "it is masked";
     auto now = configuration_->units.find(name);
     if (now != configuration_->units.end())
         return now->second->for_each ? "its file says for-each now" : "a file of a unit has its name now";
@@ -147,6 +153,7 @@ void Planner::come(UnitIndex unit, const Device& device, Time now, Actions& acti
     for (unsigned i = 0; i < kNamesakes && name.empty(); ++i) {
         std::string next = of.name + "@" + (i == 0 ? sysname : i == 1 ? full : full + "-" + std::to_string(i));
         auto taken = find(next);
+        if (i == 0 && configuration_->masked.contains(next)) return;  // not by another name, either
         if (!taken && !configuration_->broken.contains(next) && !configuration_->masked.contains(next)) name = next;
         if (!taken) continue;
         const Managed& m = units_[*taken];
@@ -162,7 +169,11 @@ void Planner::come(UnitIndex unit, const Device& device, Time now, Actions& acti
         set_device(*taken, std::move(waits));
         return mark(*taken);
     }
-    if (name.empty()) return;
+    if (name.empty()) {
+        if (!std::exchange(units_[unit].crowded, true))
+            actions.push_back(Report{Report::Level::Warning, of.name, "has no name left for an instance for " + printable(full)});
+        return;
+    }
     std::vector<UnitIndex> there = instances_of(unit);
     if (there.size() >= of.for_each->most) {
         if (!std::exchange(units_[unit].crowded, true))
@@ -214,7 +225,9 @@ void Planner::settle_instance(UnitIndex unit, Time now, Actions& actions) {
     const Device* next = m.instance->successor.empty() ? nullptr : world_.table.find(m.instance->successor);
     if (next && matches_for_each(world_, m.unit->for_each->devices, *next) != Truth::True) next = nullptr;
     // A start that is still to come would be for nobody; a service that runs is the old one's.
-    bool idle = m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting;
+    bool idle = m.state.wanted == Wanted::Up &&
+                (m.state.actual == Actual::Waiting || m.state.actual == Actual::Stopping ||
+                 (m.state.actual == Actual::Starting && m.state.again));
     bool serves = m.state.wanted == Wanted::Up && (m.state.actual == Actual::Active || m.state.actual == Actual::Starting);
     // What a person has asked for it holds for its device, and goes with it.
     bool held = m.unit->condition_kind == ConditionKind::While && m.state.hold == Hold::Up;
@@ -248,6 +261,8 @@ void Planner::succeed(UnitIndex unit, const Device& device, Time now, Actions& a
     actions.push_back(Record{m.saved()});
     set_device(unit, {{std::string(device.devpath()), device.generation()}, std::string(device.name()), device.block(), ""});
     actions.push_back(Record{saved_instance(m)});
+    actions.push_back(UnitChanged{m.unit->name});
+    each_asking_about(watchers_, *m.unit, [this](UnitIndex other) { mark(other); });
     note_move(unit, before);
     mark(unit);
 }
@@ -256,7 +271,6 @@ void Planner::vacate(UnitIndex unit, Time now, Actions& actions) {
     Managed& m = units_[unit];
     UnitState before = std::exchange(m.state, {});
     note_move(unit, before);
-    set_deadline(unit, kNever);
     for_slot_.erase(unit);
     detach(at_, m, unit);
     by_name_.erase(m.unit->name);
@@ -264,12 +278,10 @@ void Planner::vacate(UnitIndex unit, Time now, Actions& actions) {
     m.instance.reset();
     m.since = now;
     m.refreshing = {};
-    set_deadline(unit, kNever);
+    set_deadline(unit, kNever);  // also of what it was to be refreshed for
     actions.push_back(Record{SavedInstance{m.unit->name, "", {}, ""}});
     actions.push_back(UnitChanged{m.unit->name});
-    for (FactKind kind : {FactKind::UnitActive, FactKind::UnitDone, FactKind::UnitFailed})
-        for (const std::string& name : {m.unit->name, m.unit->of})
-            watchers_.each_watching({kind, name}, [this](UnitIndex other) { mark(other); });
+    each_asking_about(watchers_, *m.unit, [this](UnitIndex other) { mark(other); });
     auto of = find(m.unit->of);
     if (!m.unit->links.empty() || linked_.contains(m.unit->of)) build_graph();
     // Somebody may have waited for the place.
@@ -286,7 +298,8 @@ void Planner::set_job_of_instance(RunJob& job, const Managed& m) const {
     job.action = job.verb == Verb::Start ? "add" : job.verb == Verb::Stop ? "remove" : "change";
     auto filled = std::make_shared<Unit>(*m.unit);
     bool by_signal = job.daemon != 0;  // it has no arguments
-    if (auto why = by_signal ? std::nullopt : fill_in(filled->service, job.verb, it.name, job.block, m.start_block))
+    Block before = job.verb == Verb::Start ? Block() : Block(m.start_block);
+    if (auto why = by_signal ? std::nullopt : fill_in(filled->service, job.verb, it.name, job.block, before))
         job.error = std::move(*why);
     job.unit = std::move(filled);
 }

@@ -120,7 +120,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         Managed& m = old[index];
         if (!m.unit || m.unit->is_template() || (configuration_->units.contains(name) && !kept.contains(name))) continue;
         auto of = m.instance ? find(m.unit->of) : std::nullopt;
-        if (of && units_[*of].unit->is_template() && !kept.contains(name)) {
+        if (of && units_[*of].unit->is_template() && !kept.contains(name) && !configuration_->masked.contains(name)) {
             carry(m, instance_unit(*units_[*of].unit, name));
             take_in(std::move(m));
             continue;

@@ -132,7 +132,11 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
         const auto pid = static_cast<unsigned>(mark->second.pid);
         bool foreign = starts && (saved.asker == Asker::Boot || (m.script == pid && m.script_at == mark->second.at));
         if (starts) m.script = pid, m.script_at = mark->second.at;
-        actions.push_back(AdoptJob{m.job, m.unit->name, mark->second.pid, mark->second.at, starts ? m.unit : nullptr, foreign});
+        // Of an instance `status` is asked about its device.
+        RunJob asked{.job = saved.job, .unit = starts ? m.unit : nullptr};
+        if (starts) set_job_of_instance(asked, m);
+        if (!asked.error.empty()) asked.unit = nullptr;
+        actions.push_back(AdoptJob{m.job, m.unit->name, mark->second.pid, mark->second.at, asked.unit, foreign});
         return;
     }
     // It was asked for and never ran. What the condition asked for, it asks for again once it is known

@@ -92,7 +92,7 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
                         (before.actual == Actual::Starting && event == UnitEvent::JobDone);
         t.step = Step::None;
         // The device that it will be started for: of another try, the same.
-        if (event != UnitEvent::Retry) m.start_block = start_variables(m);
+        if (event != UnitEvent::Retry && !m.instance) m.start_block = start_variables(m);
     } else if (t.step == Step::Stop && (graph_.has(index) || m.refreshing.job != 0) && !is_next(event)) {
         // What failed is not active meanwhile: that it is to be stopped is what `again` says of it.
         if (before.actual == Actual::Failed) t.state.again = true;

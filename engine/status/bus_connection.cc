@@ -162,6 +162,11 @@ int BusConnection::answer_unit(sd_bus_message* call, const std::string& name) {
     return unit ? answer(call, to_json(*unit)) : no_such_unit(call, name);
 }
 
+// The last that was to be done for an instance whose device has gone may have been this.
+int BusConnection::answer_acted(sd_bus_message* call, const std::string& name) {
+    return answer(call, to_json(control_.unit(name).value_or(gone_unit(name))));
+}
+
 // ---- Calls that wait ----
 // Control may call back before it returns the ticket: the call is kept first, and a ticket that
 // comes for a call already answered is of no use any more.
@@ -224,7 +229,7 @@ int BusConnection::by_hand(sd_bus_message* call, Act act) {
     if (a->flag && kept_.size() >= kMostWaits)
         return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_LIMITS_EXCEEDED, kTooMany);
     if (auto error = (control_.*act)(a->text)) return refuse(call, kRefused, *error);
-    if (!a->flag) return answer_unit(call, a->text);
+    if (!a->flag) return answer_acted(call, a->text);
     uint64_t kept = keep(call);
     ticket_for(kept, control_.when_at_rest(a->text, [this, kept](const UnitSnapshot& u) {
         answer_kept(kept, to_json(u));
@@ -238,7 +243,7 @@ int BusConnection::reset(sd_bus_message* call) {
     if (!a) return r;
     if (!control_.unit(a->text)) return no_such_unit(call, a->text);
     if (auto error = control_.reset(a->text, a->flag)) return refuse(call, kRefused, *error);
-    return answer_unit(call, a->text);
+    return answer_acted(call, a->text);
 }
 
 int BusConnection::source(sd_bus_message* call) {

@@ -82,6 +82,7 @@ class BusConnection {
     BusConnection(Control& control, Gone gone) : control_(control), gone_(std::move(gone)) {}
     int answer(sd_bus_message* call, const std::string& text);
     int answer_unit(sd_bus_message* call, const std::string& name);
+    int answer_acted(sd_bus_message* call, const std::string& name);
     int refuse(sd_bus_message* call, const char* name, const Error& error);
     int no_such_unit(sd_bus_message* call, const std::string& name);
     using Act = std::optional<Error> (Control::*)(const std::string&);

@@ -79,6 +79,15 @@ struct EvalSnapshot {
     bool reading = false;  // what it asks for is being looked up: ask again in a moment
 };
 
+// A unit that is there no more: an instance whose device has gone, or one whose file has.
+inline UnitSnapshot gone_unit(const std::string& name) {
+    UnitSnapshot s;
+    s.name = name;
+    s.state = "gone";
+    s.remark = "it is gone, with its device or its file";
+    return s;
+}
+
 // Counters are since the engine's start; what was lost is never silent (devmux(7), law 5).
 struct EngineSnapshot {
     std::string version;
