@@ -15,9 +15,10 @@ pulled.  The groups, a module of groups/ and one or more guests each:
     record   a boot, recorded, and replayed on this machine
     systemd  a Debian with systemd: its units, and init scripts, as services
     timeouts jobs that take too long: module loads, and others
+    guard    Debian's own init scripts that ask, with devmuxd before, during and after them
     sysvinit the boot of a Debian with sysvinit: order, runlevels, the end of the machine
 
-The first three and the last have no udev.  Init scripts are stubs that log how they were
+The first three and `timeouts` have no udev.  Init scripts are stubs that log how they were
 called.  Nothing passes or fails for the time it took, except by timeouts of
 minutes.  Each delay is printed: from the kernel's event to the first line of the
 script, on the kernel's own clock.
@@ -42,13 +43,13 @@ import time
 import traceback
 
 import vm
-from groups import debian, kinds, login, record, systemd, sysvinit, timeouts, udev, walk
+from groups import debian, guard, kinds, login, record, systemd, sysvinit, timeouts, udev, walk
 from machine import SOURCE
 
 HERE = pathlib.Path(__file__).resolve().parent
 GROUPS = {"login": login.run, "walk": walk.run, "kinds": kinds.run, "debian": debian.run,
           "udev": udev.run, "record": record.run, "timeouts": timeouts.run, "systemd": systemd.run,
-          "sysvinit": sysvinit.run}
+          "sysvinit": sysvinit.run, "guard": guard.run}
 
 
 # ---- checks ----------------------------------------------------------------

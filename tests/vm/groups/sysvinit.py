@@ -70,9 +70,12 @@ class BootedMachine(DebianMachine):
     """A Debian whose own boot starts the daemon."""
 
     def power_on(self, programs, boot, **kw):
-        guest = debian.DebianGuest(programs=programs, files=files(), **kw)
+        guest = debian.DebianGuest(programs=programs, files=self.made_of(), **kw)
         guest.must(SETUP + boot + "ln -s devmux.log /var/log/devmuxd.boot\n")
         return guest
+
+    def made_of(self):
+        return files()
 
     def marks(self, name):
         return [line.split()[2:] for line in self.must("cat /run/marks").splitlines() if line.split()[1] == name]
