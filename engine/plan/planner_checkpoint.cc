@@ -11,6 +11,7 @@ PlannerCheckpoint Planner::checkpoint() const {
     out.queue = queue_;
     out.begin = begin_;
     out.for_slot.assign(for_slot_.begin(), for_slot_.end());
+    for (const auto& [unit, devpath] : comings_) out.comings.push_back({units_[unit].unit->name, devpath});
     out.runs = runs_.checkpoint();
     for (const auto& [key, generation] : handled_) out.handled.push_back({key.second, key.first, generation});
     for (const auto& [key, runs] : waiting_runs_)
@@ -49,6 +50,8 @@ void Planner::restore(std::shared_ptr<const Configuration> configuration, const 
         if (unit < units_.size()) pend(unit);
     for (UnitIndex unit : from.for_slot)
         if (unit < units_.size()) for_slot_.insert(unit);
+    for (const auto& c : from.comings)
+        if (auto unit = find(c.unit); unit && units_[*unit].unit->is_template()) comings_.insert({*unit, c.devpath});
     runs_.restore(from.runs);
     runs_.hold(world_.going_down);
     for (const auto& h : from.handled) handled_[{h.devpath, h.unit}] = h.generation;
@@ -60,8 +63,6 @@ void Planner::restore(std::shared_ptr<const Configuration> configuration, const 
     absent_ = from.absent;
     settle_.restore(from.settle);
     held_ = from.held;
-    for (UnitIndex i = 0; held_ && i < units_.size(); ++i)  // what is held back is looked at once more
-        if (units_[i].unit->is_template()) look_for_devices(i);
     last_job_ = from.last_job;
 }
 

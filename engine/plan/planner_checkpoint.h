@@ -29,10 +29,15 @@ struct PlannerCheckpoint {
         std::string unit, devpath;
         uint64_t seqnum = 0;
     };
+    // A device that may get an instance of a unit: waits like the queue.
+    struct Coming {
+        std::string unit, devpath;
+    };
     std::deque<Managed> units;      // in the planner's order
     std::deque<UnitIndex> queue;    // of what is still to be looked at: empty unless a walk is under way
     std::deque<UnitIndex> begin;    // of what is to be begun: the same
     std::vector<UnitIndex> for_slot;  // as many were starting as may
+    std::vector<Coming> comings;
     EventRuns::Checkpoint runs;
     std::vector<Handled> handled;
     std::vector<WaitingRun> waiting;  // of one device and unit in order

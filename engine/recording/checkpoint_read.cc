@@ -55,7 +55,7 @@ bool read_slot(std::string_view text, Memory& memory) {
 bool CheckpointReader::knows(std::string_view word) {
     for (std::string_view known : {"checkpoint", "history", "known-file", "known-mount", "known-link", "known-route", "known-script", "known",
                                    "grave", "late", "last-look", "orphan", "managed", "managed-one", "for-device", "running", "queue",
-                                   "pending", "slot", "lane", "queued", "turn", "last-run", "handled", "waiting", "ran", "absent"})
+                                   "pending", "slot", "coming", "lane", "queued", "turn", "last-run", "handled", "waiting", "ran", "absent"})
         if (word == known) return true;
     return false;
 }
@@ -195,6 +195,7 @@ std::optional<Error> CheckpointReader::of_events(const TraceLine& line, const Co
     size_t count = word == "handled" ? 5 : word == "ran" || word == "last-run" ? 3 : word == "queued" || word == "turn" ? 1 : 2;
     if (auto error = words(line, count, w)) return error;
     auto bad = [&] { return cursor_.wrong(line, "expected numbers behind " + quoted(word)); };
+    if (word == "coming") return p.comings.push_back({w[0], w[1]}), std::nullopt;
     if (word == "lane") {
         EventRuns::Checkpoint::Lane lane;
         lane.unit = w[0];
@@ -311,8 +312,7 @@ std::optional<Error> CheckpointReader::read(const TraceLine& line, const Configu
         return std::nullopt;
     }
     if (word == "known-file" || word == "grave" || word == "late" || word == "last-look") {
-        if (auto error = words(line, word == "grave" ? 4 : word == "late" ? 5 : word == "last-look" ? 1 : 2, w))
-            return error;
+        if (auto error = words(line, word == "grave" ? 4 : word == "late" ? 5 : word == "last-look" ? 1 : 2, w)) return error;
         DeviceTableCheckpoint::Grave grave{w[0]};
         Truth truth{};
         LateAttributes::Due due{{}, w[0], {}, {}, w.size() == 5 && w[4] == "last"};

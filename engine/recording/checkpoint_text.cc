@@ -127,6 +127,7 @@ void append_checkpoint(const Checkpoint& c, std::string& out) {
     append_line_of("queue", c.planner.queue, out);
     append_line_of("pending", c.planner.begin, out);
     append_line_of("slot", c.planner.for_slot, out);
+    for (const auto& coming : c.planner.comings) out += "coming " + pair_text(coming.unit, coming.devpath) + "\n";
     append_events(c.planner, out);
     std::string absent = text_of(c.planner.absent, kAbsentBoot);
     for (size_t at = absent.find('\n'); at != absent.npos;) {

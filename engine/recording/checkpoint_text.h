@@ -6,6 +6,7 @@
 //   late, last-look           whose attributes, and udev's word, are waited for
 //   managed UNIT              a unit in force; `orphan UNIT` before it: its file, which is gone
 //   managed-one UNIT OF       an instance; for-device UNIT: the device that it is for
+//   coming UNIT DEVPATH       a device that may get an instance of the unit, which was not looked at yet
 //   lane UNIT DEVPATH         runs of an each-event unit, and queued JOB below it; turn N: whose turn it is
 //   last-run UNIT DEVPATH JOB the last run at a path that its device has left
 //   handled, waiting, ran     the other memory of each-event units
