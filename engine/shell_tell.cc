@@ -174,7 +174,7 @@ void Shell::tell_instances(const Managed& m, UnitSnapshot& s) const {
         s.instances.push_back(instance.unit->name);
         ++states[instance.overdue ? "overdue" : std::string(to_string(instance.state.actual))];
     }
-    s.remark = s.instances.empty() ? "no instance: there is no " + s.for_each
+    s.remark = s.instances.empty() ? "no instance for: " + s.for_each
                                    : std::to_string(s.instances.size()) + (s.instances.size() == 1 ? " instance" : " instances");
     std::string counts;
     for (const auto& [state, count] : states) counts += (counts.empty() ? ": " : ", ") + std::to_string(count) + " " + state;

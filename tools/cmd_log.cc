@@ -71,7 +71,8 @@ Exit follow(const std::string& folder, const std::string& unit, uint64_t from) {
 Exit log(const Session& session, const Options& options) {
     Client client(session.runtime_dir);
     Reply known = client.call("Unit", {options.unit});
-    if (!known && known.code != Exit::NoDaemon) return report(known);
+    // Of an instance that has gone there may be a log all the same.
+    if (!known && known.code != Exit::NoDaemon && known.code != Exit::NoSuchThing) return report(known);
     std::string folder = session.runtime_dir + "/log", path = folder + "/" + options.unit;
     if (!is_log_name(options.unit))
         return complain(devmux::quoted(printable(options.unit)) + " is no name of a unit"), Exit::NoSuchThing;

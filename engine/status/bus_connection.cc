@@ -149,7 +149,7 @@ int BusConnection::no_such_unit(sd_bus_message* call, const std::string& name) {
         for (const std::string& instance : unit.instances) there += (there.empty() ? "there is " : ", ") + instance;
         return refuse(call, kNoSuchUnit,
                       {Mark{}, "the unit " + quoted(unit.name) + " has no instance " + quoted(name), "", -1,
-                       there.empty() ? "there is none now: no " + unit.for_each : there});
+                       there.empty() ? "it has none now; for-each: " + unit.for_each : there});
     }
     std::string near = nearest(name, names);
     Error error{Mark{}, "there is no unit " + quoted(name), "", -1,

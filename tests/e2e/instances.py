@@ -21,6 +21,20 @@ def ran(p, name):
 
 
 @test
+def what_one_has_printed_outlives_it(p):
+    name = p.name("t")
+    p.unit("talks", f"for-each: network interface[name = \"{name}\"]\n"
+                    "command: {start: [/bin/echo, 'hello,', \"{name}\"], stop: [/bin/true]}\n")
+    d = p.daemon()
+    p.add_link("t")
+    d.until_state(f"talks@{name}", "active")
+    p.del_link(name)
+    eventually(lambda: instances(d) == {}, "it is forgotten")
+    contains(d.ask("log", f"talks@{name}").stdout, f"hello, {name}", "its log")
+    d.ask("log", "talks@never-there", code=4)
+
+
+@test
 def one_for_each_link(p):
     p.unit("u", unit(p))
     d = p.daemon()

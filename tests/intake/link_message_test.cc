@@ -89,7 +89,7 @@ TEST_SUITE("intake/link_message") {
         for (size_t size = 0; size < all.bytes().size(); ++size) {
             // A buffer that ends there, for the sanitizers; aligned as the kernel's is.
             std::vector<uint32_t> copy((size + 3) / 4);
-            std::memcpy(copy.data(), all.bytes().data(), size);
+            if (size > 0) std::memcpy(copy.data(), all.bytes().data(), size);
             each_rt_message({reinterpret_cast<const char*>(copy.data()), size}, [](const RtMessage& m) { said(m); });
         }
     }
