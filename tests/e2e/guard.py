@@ -33,8 +33,13 @@ for script; do "$script" start; echo "$script $?" >>{dir}/rc.log; done
 """
 
 
+def client(p):
+    """Of this test's daemon, for a shell."""
+    return f"{p.build}/tools/devmux --runtime-dir {p.dir}/run"
+
+
 def script(p, name, then="", devmux=None):
-    devmux = devmux or f"{p.build}/tools/devmux --runtime-dir {p.dir}/run"
+    devmux = devmux or client(p)
     return p.program(name, SCRIPT.format(dir=p.dir, name=name, devmux=devmux, then=then), p.root / "etc/init.d")
 
 
@@ -78,10 +83,6 @@ class Machine:
             self.process.kill()
 
 
-def inside(p, name="init.pid"):
-    return (p.dir / name).read_text().strip()
-
-
 def rc_scripts(p):
     file = p.dir / "rc.log"
     return [(os.path.basename(line.split()[0]), int(line.split()[1])) for line in file.read_text().splitlines()]
@@ -90,8 +91,12 @@ def rc_scripts(p):
 def daemon_line(p, more=""):
     return (f"{p.build}/tools/devmuxd --runtime-dir {p.dir}/run --units {p.units} --root {p.root} {more} "
             f">>{p.dir}/daemon.log 2>&1 & echo $! >{p.dir}/daemon.pid\n"
-            f"until {p.build}/tools/devmux --runtime-dir {p.dir}/run status 2>/dev/null | grep -q 'coldplug complete'; "
+            f"until {client(p)} status 2>/dev/null | grep -q 'coldplug complete'; "
             f"do sleep 0.05; done\n")
+
+
+def killed_line(p):
+    return f"kill -9 $(cat {p.dir}/daemon.pid); wait $(cat {p.dir}/daemon.pid)\n"
 
 
 @test
@@ -231,12 +236,12 @@ def what_boot_ran_before_the_daemon_is_not_run_again(p):
     p.unit("down", "description: d\nwhen: no file /nonexistent exists\ninit-script: down\n")
     script(p, "other")
     names = " ".join(f"{p.root}/etc/init.d/{n}" for n in ("ended", "task", "down", "other", "runs"))
-    status = lambda file: f"{p.build}/tools/devmux --runtime-dir {p.dir}/run list --json >{p.dir}/{file}\n"
+    status = lambda file: f"{client(p)} list --json >{p.dir}/{file}\n"
     done = f"until [ $(grep -c . {p.dir}/rc.log) = 5 ]; do sleep 0.02; done\n"
     m = Machine(p, f"{p.dir}/rc {names} &\nuntil [ -e {p.dir}/runs.calls ] && [ $(grep -c start {p.dir}/runs.calls) = 2 ]; do sleep 0.02; done\n"
                 f"ls {p.dir}/run/claims >{p.dir}/left\n" + daemon_line(p) + status("first") +
-                f"kill -9 $(cat {p.dir}/daemon.pid); wait $(cat {p.dir}/daemon.pid)\n" + daemon_line(p) + status("second") + f"touch {p.dir}/gate\n" + done +
-                f"{p.build}/tools/devmux --runtime-dir {p.dir}/run wait 'unit runs active'\n" + status("third"))
+                killed_line(p) + daemon_line(p) + status("second") + f"touch {p.dir}/gate\n" + done +
+                f"{client(p)} wait 'unit runs active'\n" + status("third"))
     m.until_booted()
     equal((p.dir / "left").read_text().split(), ["down", "ended", "other", "runs", "task"], "claims")
     equal(rc_scripts(p), [(n, 0) for n in ("ended", "task", "down", "other", "runs")], f"all ended well\n{m.log()}")
@@ -262,15 +267,15 @@ def a_script_that_boot_runs_beside_the_daemon(p):
     p.unit("slow", "description: d\ninit-script: slow\ntimeout: {start: 1s, then: kill}\n")
     script(p, "user")
     p.unit("user", "description: d\nwhen: no file /nonexistent exists\ninit-script: user\nrequires: slow\nafter: slow\n")
-    status = lambda file: f"{p.build}/tools/devmux --runtime-dir {p.dir}/run status slow --json >{p.dir}/{file}\n"
+    status = lambda file: f"{client(p)} status slow --json >{p.dir}/{file}\n"
     again = f"until [ -e {p.dir}/slow.calls ] && [ $(grep -c start {p.dir}/slow.calls) = 2 ]; do sleep 0.02; done\n"
     m = Machine(p, "mv %s/user.yaml %s/user.off\n" % (p.units, p.units) + daemon_line(p) +
                 f"{p.dir}/rc {p.root}/etc/init.d/slow &\n" + again + status("first") +
-                f"mv {p.units}/user.off {p.units}/user.yaml\n{p.build}/tools/devmux --runtime-dir {p.dir}/run reload\n"
-                f"kill -9 $(cat {p.dir}/daemon.pid); wait $(cat {p.dir}/daemon.pid)\n" + daemon_line(p) +
-                f"until {p.build}/tools/devmux --runtime-dir {p.dir}/run status slow | grep -q overdue; do sleep 0.1; done\n" +
+                f"mv {p.units}/user.off {p.units}/user.yaml\n{client(p)} reload\n" +
+                killed_line(p) + daemon_line(p) +
+                f"until {client(p)} status slow | grep -q overdue; do sleep 0.1; done\n" +
                 status("second") + f"touch {p.dir}/gate\n"
-                f"{p.build}/tools/devmux --runtime-dir {p.dir}/run wait 'unit user active'\n" + status("third"))
+                f"{client(p)} wait 'unit user active'\n" + status("third"))
     m.until_booted()
     seen = [json.loads((p.dir / file).read_text()) for file in ("first", "second", "third")]
     equal([u["state"] for u in seen], ["starting", "overdue", "active"], f"states\n{(p.dir / 'daemon.log').read_text()}")
@@ -290,7 +295,7 @@ def what_is_left_to_the_boot_sequence(p):
     script(p, "later")
     p.unit("later", "description: d\nwhen: no file /nonexistent exists\nboot-if: file /boots exists\ninit-script: later\n")
     (p.root / "boots").touch()
-    devmux = f"{p.build}/tools/devmux --runtime-dir {p.dir}/run"
+    devmux = client(p)
     m = Machine(p, daemon_line(p) + f"{devmux} status later >{p.dir}/left; {devmux} explain later >>{p.dir}/left\n"
                 f"{p.dir}/rc {p.root}/etc/init.d/boots\n{devmux} wait 'unit follows done'\n{devmux} list --json >{p.dir}/list\n"
                 f"rm {p.root}/boots\n{devmux} wait 'unit later active'\n{p.dir}/rc {p.root}/etc/init.d/later\n")
@@ -447,7 +452,7 @@ def debian_scripts(p):
         subprocess.run(["dpkg-deb", "-x", str(file), str(p.root)], check=True)
     for name in ("alsactl", "amixer"):
         p.program(name, "#!/bin/sh\nexit 0\n")
-    devmux = f"{p.build}/tools/devmux --runtime-dir {p.dir}/run"
+    devmux = client(p)
     for file, name in (("alsa-utils", "alsa"), ("mountnfs.sh", "mountnfs")):
         path = p.root / "etc/init.d" / file
         text = path.read_text().replace("/usr/sbin/alsactl", f"{p.bin}/alsactl")
