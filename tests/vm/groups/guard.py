@@ -3,7 +3,6 @@
 Boot and devmux never both start one: with the daemon there before the script, while it runs, and after it;
 and where there is no devmux, the boot is as it was."""
 import json
-import time
 
 import vm
 from groups.sysvinit import BootedMachine
@@ -122,12 +121,7 @@ def by_hand(m, check):
 
 def the_end(m, check):
     with check(m, "at the end the script is stopped, once, by init, whose links stop it"):
-        m.guest.sh("(sleep 0.2; telinit 6) </dev/null >/dev/null 2>&1 &", timeout=LONG)
-        end = time.monotonic() + LONG
-        while m.guest.proc.poll() is None and time.monotonic() < end:
-            time.sleep(0.2)
-        expect("the machine has ended", m.guest.proc.poll() is not None, True)
-        console = m.guest.log.read_text(errors="replace")
+        console = m.go_down()
         last = console[console.rindex("MARK mountnfs start mountnfs"):]
         expect("stops", [line.split()[1:] for line in last.splitlines() if line.startswith("MARK alsa")], [["alsa", "stop", "init"]])
 

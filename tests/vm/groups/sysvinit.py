@@ -77,6 +77,15 @@ class BootedMachine(DebianMachine):
     def made_of(self):
         return files()
 
+    def go_down(self):
+        """Ends the machine, by init; returns all that was on its console."""
+        self.guest.sh("(sleep 0.2; telinit 6) </dev/null >/dev/null 2>&1 &", timeout=LONG)
+        end = time.monotonic() + LONG
+        while self.guest.proc.poll() is None and time.monotonic() < end:
+            time.sleep(0.2)
+        expect("the machine has ended", self.guest.proc.poll() is not None, True)
+        return self.guest.log.read_text(errors="replace")
+
     def marks(self, name):
         return [line.split()[2:] for line in self.must("cat /run/marks").splitlines() if line.split()[1] == name]
 
@@ -150,12 +159,7 @@ def runlevels(m, check):
 
 def the_end(m, check):
     with check("at the end it stops what init does not, in order, before init kills all others") as notes:
-        m.guest.sh("(sleep 0.2; telinit 6) </dev/null >/dev/null 2>&1 &", timeout=LONG)
-        end = time.monotonic() + LONG
-        while m.guest.proc.poll() is None and time.monotonic() < end:
-            time.sleep(0.2)
-        console = m.guest.log.read_text(errors="replace")
-        expect("the machine has ended", m.guest.proc.poll() is not None, True)
+        console = m.go_down()
         last = console[console.rindex("MARK top stop"):]
         found = re.findall(r"MARK (\S+) (stop|ends)|(remaining processes to terminate)", last)
         names = [name or "sendsigs" for name, _, killed in found]
