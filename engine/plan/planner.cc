@@ -207,6 +207,8 @@ void Planner::drain(Time now, Actions& actions) {
     while (true) {
         if (!comings_.empty()) {
             take_in_devices(now, actions);
+        } else if (graph_.is_stale()) {
+            build_graph();  // once for all that came
         } else if (!asks_.empty()) {
             Ask ask = std::move(asks_.front());
             asks_.pop_front();

@@ -174,11 +174,11 @@ void Planner::come(UnitIndex unit, const Device& device, Time now, Actions& acti
             actions.push_back(Report{Report::Level::Warning, of.name, "has no name left for an instance for " + printable(full)});
         return;
     }
-    std::vector<UnitIndex> there = instances_of(unit);
-    if (there.size() >= of.for_each->most) {
+    auto there = std::ranges::count_if(places_[unit], [this](UnitIndex i) { return !units_[i].vacant; });
+    if (there >= of.for_each->most) {
         if (!std::exchange(units_[unit].crowded, true))
             actions.push_back(Report{Report::Level::Warning, of.name,
-                                     "has " + std::to_string(there.size()) + " instances, and no place for " +
+                                     "has " + std::to_string(there) + " instances, and no place for " +
                                          printable(device.name()) + " and what comes next (instances: N in its file)"});
         return;
     }
@@ -189,7 +189,7 @@ void Planner::come(UnitIndex unit, const Device& device, Time now, Actions& acti
     set_device(place, {{std::string(device.devpath()), device.generation()}, std::string(device.name()), device.block(), ""});
     actions.push_back(Record{saved_instance(m)});
     actions.push_back(UnitChanged{name});
-    if (!of.links.empty() || linked_.contains(of.name)) build_graph();
+    if (!of.links.empty() || linked_.contains(of.name)) graph_.outdate();
     mark(place);
 }
 
@@ -283,7 +283,7 @@ void Planner::vacate(UnitIndex unit, Time now, Actions& actions) {
     actions.push_back(UnitChanged{m.unit->name});
     each_asking_about(watchers_, *m.unit, [this](UnitIndex other) { mark(other); });
     auto of = find(m.unit->of);
-    if (!m.unit->links.empty() || linked_.contains(m.unit->of)) build_graph();
+    if (!m.unit->links.empty() || linked_.contains(m.unit->of)) graph_.outdate();
     // Somebody may have waited for the place.
     if (of && std::exchange(units_[*of].crowded, false)) look_for_devices(*of);
 }

@@ -16,6 +16,7 @@ void unique(std::vector<UnitIndex>& list) {
 void UnitGraph::build(const std::vector<const Unit*>& units) {
     nodes_.clear();
     links_ = 0;
+    stale_ = false;
     std::unordered_map<std::string, std::vector<UnitIndex>> named;
     for (UnitIndex i = 0; i < units.size(); ++i) {
         named[units[i]->name].push_back(i);

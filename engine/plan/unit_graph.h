@@ -33,6 +33,9 @@ class UnitGraph {
   public:
     // One unit of the planner after the other, in its order.
     void build(const std::vector<const Unit*>& units);
+    // Units have come or gone since: it is to be built again before it is asked.
+    void outdate() { stale_ = true; }
+    bool is_stale() const { return stale_; }
 
     // Nothing but empty lists for a unit that has no links.
     const UnitNode& of(UnitIndex unit) const;
@@ -42,6 +45,7 @@ class UnitGraph {
   private:
     std::unordered_map<UnitIndex, UnitNode> nodes_;
     size_t links_ = 0;
+    bool stale_ = false;
 };
 
 }  // namespace devmux
