@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
 
 namespace devmux {
@@ -113,6 +114,13 @@ std::string quoted(std::string_view text) {
         out += c;
     }
     return out + '"';
+}
+
+std::optional<uint64_t> number_of(std::string_view text) {
+    uint64_t n = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return n;
 }
 
 std::string printable(std::string_view text) {

@@ -1,6 +1,8 @@
-// Three questions about text that the language asks in several places.
+// Questions about text that are asked in several places.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +25,9 @@ std::string normal_path(std::string_view path);
 
 // `text` as a double-quoted word of the condition language: \" and \\ escaped.
 std::string quoted(std::string_view text);
+
+// A decimal number and nothing else, not even a sign; nothing where it is none or does not fit.
+std::optional<uint64_t> number_of(std::string_view text);
 
 // For output, once, at the edge: control characters and broken UTF-8 become \xNN.
 std::string printable(std::string_view text);

@@ -11,8 +11,8 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 
+#include "conditions/text.h"
 #include "engine/intake/uevent.h"
 
 namespace devmux {
@@ -70,10 +70,7 @@ std::vector<Attribute> read_attributes(int fd, std::string_view devpath,
 }
 
 uint64_t number(std::optional<std::string_view> text) {
-    uint64_t value = 0;
-    if (!text) return 0;
-    auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-    return error == std::errc() && end == text->data() + text->size() ? value : 0;
+    return text ? number_of(*text).value_or(0) : 0;
 }
 
 // Only from the subsystems whose kernel code writes them: elsewhere a value with a newline in it

@@ -67,6 +67,8 @@ struct Unit {
 
     // It has instances, and is never started itself.
     bool is_template() const { return for_each && of.empty(); }
+    // Only devices run it: it has no start of its own, by hand or by others.
+    bool is_run_by_devices() const { return each_event || is_template(); }
 };
 
 // The unit of one instance of `unit`. It differs in its name alone: what its file says of its device is filled

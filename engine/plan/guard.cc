@@ -36,7 +36,7 @@ GuardVerdict for_boot(const Managed& m) {
 }
 
 GuardVerdict for_person(const Managed& m, bool again) {
-    if (m.unit->each_event || m.unit->is_template()) return {};  // only devices run it; a run by hand is the script's own affair
+    if (m.unit->is_run_by_devices()) return {};  // a run by hand is the script's own affair
     if (again && m.state.actual == Actual::Done) return {GuardVerdict::Kind::LeaveIt, m.unit->name + ": done"};
     if (m.state.actual != Actual::Active) return {GuardVerdict::Kind::HandOver};
     // Who is a daemon of ours runs. What an init script has started may have ended since, and nobody
@@ -58,7 +58,7 @@ GuardVerdict guard_verdict(const Planner& planner, std::string_view unit, const 
         case Starter::Kind::Job:
             // A script of one unit that calls another's is not waited for: that one may have to wait for
             // the first.
-            return who.unit.empty() || who.unit == unit || m.unit->each_event || m.unit->is_template() ? GuardVerdict{}
+            return who.unit.empty() || who.unit == unit || m.unit->is_run_by_devices() ? GuardVerdict{}
                                                                               : GuardVerdict{GuardVerdict::Kind::Elsewhere};
         case Starter::Kind::Systemd:
             // While a start of ours is under way it is what systemd runs.

@@ -98,8 +98,7 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     m.stop_verdict = m.unit->stop_when ? saved.stop_verdict : Truth::False;
     m.state = {saved.wanted, saved.actual, saved.hold, saved.again};
     // What was noted of a script before its file was there: such a unit has no start of its own.
-    bool starts_nothing = m.unit->each_event || m.unit->is_template();
-    if (starts_nothing) m.state = {.hold = saved.hold};
+    if (m.unit->is_run_by_devices()) m.state = {.hold = saved.hold};
     m.asker = saved.asker;
     m.owed = saved.owed;
     m.up_reason = saved.asker == Asker::Hand   ? "by hand"
@@ -121,7 +120,7 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     restore_refresh(index, state, actions);
     if (restore_daemon(index, saved, state, now, actions)) return;
     bool under_way = saved.actual == Actual::Starting || saved.actual == Actual::Stopping;
-    if (!under_way || starts_nothing) return;
+    if (!under_way || m.unit->is_run_by_devices()) return;
     if (auto mark = state.marks.find(saved.job); mark != state.marks.end() && !state.ended.contains(saved.job)) {
         m.job = saved.job;
         jobs_[m.job] = index;

@@ -20,7 +20,7 @@ void Planner::script_started(const ScriptStarted& seen, Time now, Actions& actio
     const auto pid = static_cast<unsigned>(seen.pid);
     bool known = m.script == pid && seen.started <= m.script_at && m.script_at - seen.started < kMarkLater;
     bool rests = m.state.actual == Actual::Waiting || m.state.actual == Actual::Done || m.state.actual == Actual::Failed;
-    if (known || !rests || m.unit->each_event || m.unit->is_template() || m.orphaned) return;
+    if (known || !rests || m.unit->is_run_by_devices() || m.orphaned) return;
     m.script = pid;
     m.script_at = seen.started;
     let_go(*index, now, actions);

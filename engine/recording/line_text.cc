@@ -2,9 +2,6 @@
 #include "engine/recording/line_text.h"
 
 #include <algorithm>
-#include <charconv>
-
-#include "conditions/text.h"
 
 namespace devmux {
 namespace {
@@ -90,13 +87,6 @@ std::optional<Time> seconds_of(std::string_view text) {
     if (!ns) return std::nullopt;
     Time time = std::chrono::seconds(*seconds) + std::chrono::nanoseconds(*ns);
     return negative ? -time : time;
-}
-
-std::optional<uint64_t> number_of(std::string_view text) {
-    uint64_t n = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-    if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return n;
 }
 
 std::vector<std::string_view> words_of(std::string_view text) {

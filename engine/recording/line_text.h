@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "conditions/duration.h"
+#include "conditions/text.h"  // number_of()
 
 namespace devmux {
 
@@ -26,7 +27,6 @@ std::optional<std::string> unescaped(std::string_view text);
 std::string seconds_text(Time time);
 std::optional<Time> seconds_of(std::string_view text);
 
-std::optional<uint64_t> number_of(std::string_view text);
 std::vector<std::string_view> words_of(std::string_view text);
 
 // A line of a trace that says something: not empty, no comment.

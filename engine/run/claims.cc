@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 
+#include "conditions/text.h"
 #include "engine/model/unit_file.h"
 #include "engine/run/fd.h"
 #include "engine/run/process_stat.h"
@@ -26,12 +26,6 @@ std::string_view word_of(std::string_view& text) {
     std::string_view word = text.substr(0, text.find(' '));
     text.remove_prefix(std::min(word.size() + 1, text.size()));
     return word;
-}
-
-std::optional<uint64_t> number_of(std::string_view word) {
-    uint64_t number = 0;
-    auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-    return error == std::errc() && end == word.data() + word.size() ? std::optional(number) : std::nullopt;
 }
 
 // Ours, and nobody else's to write.

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "conditions/terms.h"
+#include "conditions/text.h"
 
 namespace devmux {
 namespace {
@@ -167,14 +168,10 @@ class Fields {
         return out;
     }
     uint64_t number(uint64_t max = std::numeric_limits<uint64_t>::max()) {
-        std::string_view field = raw();
-        uint64_t value = 0;
-        auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-        if (error != std::errc() || end != field.data() + field.size() || value > max) {
-            good_ = false;
-            return 0;
-        }
-        return value;
+        auto value = number_of(raw());
+        if (value && *value <= max) return *value;
+        good_ = false;
+        return 0;
     }
     Generation generation() {
         Generation out;
