@@ -3,7 +3,7 @@
 needs. Each part is counted in its own cases: doctest cases, fuzz targets and other programs run by
 meson, end-to-end checks, checks in a guest.
 
-Guests wait most of their time: the build with sanitizers, its tests and its fuzzers run beside them.
+Guests wait much of their time: two run at once, and beside them the build with sanitizers, its tests and its fuzzers.
 Whatever fails is shown in full where it happens, and at the very end once more in one line each: of a
 long log often only the end is read."""
 import os
@@ -163,7 +163,7 @@ def guarded(part):
 
 
 def guests():
-    script("in a guest", [sys.executable, "tests/vm/acceptance.py", "--build", "build"])
+    script("in a guest", [sys.executable, "tests/vm/acceptance.py", "--build", "build", "--beside", "2"])
 
 
 def main():

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Shows in real machines that devmux starts what it should, once and at once.
 
-    acceptance.py [--build DIR] [GROUP...]
+    acceptance.py [--build DIR] [--beside N] [GROUP...]
 
 devmuxd and devmux from the build directory run in QEMU guests (see vm.py and
 debian.py), with the shipped units and a few more.  Devices are really plugged and
@@ -27,13 +27,17 @@ That a start does *not* happen is seen without waiting: the engine decides in th
 same step in which a `devmux wait` for the device ends, so the unit's state tells
 right after that whether anything was started.
 
+With --beside 2, two groups run at a time; what each says is printed when it ends.
+
 The last line is "N passed, N failed"; the exit status is 1 if any failed.
 Needed on the host: what vm.py and debian.py need.
 """
 import argparse
+import concurrent.futures
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -122,9 +126,35 @@ def stripped(build, into):
     return programs
 
 
+def together(names, build, beside):
+    """Runs groups beside each other, each in a process of its own; returns (passed, failed)."""
+    passed = failed = 0
+    running = []
+
+    def group(name):
+        argv = [sys.executable, __file__, "--build", build, name]
+        with subprocess.Popen(argv, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as it:
+            running.append(it)
+            return it.communicate()[0]
+
+    with concurrent.futures.ThreadPoolExecutor(beside) as pool:
+        try:
+            for done in concurrent.futures.as_completed([pool.submit(group, name) for name in names]):
+                text, _, last = done.result().rstrip("\n").rpartition("\n")
+                count = re.fullmatch(r"(\d+) passed, (\d+) failed", last)
+                print(text if count else f"{text}\n{last}\nFAIL  a group broke off\n", flush=True)
+                passed, failed = passed + int(count[1] if count else 0), failed + int(count[2] if count else 1)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for it in running:
+                it.terminate()
+    return passed, failed
+
+
 def main():
     parser = argparse.ArgumentParser(description="Shows in QEMU guests that devmux starts what it should, once.")
     parser.add_argument("--build", type=pathlib.Path, default=SOURCE / "build", help="build directory (%(default)s)")
+    parser.add_argument("--beside", type=int, default=1, metavar="N", help="so many groups at a time (%(default)s)")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"all, or some of: {' '.join(GROUPS)}")
     options = parser.parse_args()
     if unknown := set(options.groups) - GROUPS.keys():
@@ -132,12 +162,18 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))      # with no guest left behind
     os.umask(0o022)         # devmux reads no file that others may write
     began, report = time.monotonic(), Report()
+    names = options.groups or list(GROUPS)
+    if options.beside > 1 and len(names) > 1:
+        passed, failed = together(names, str(options.build), options.beside)
+        print(f"      {time.monotonic() - began:.0f} s")
+        print(f"{passed} passed, {failed} failed")
+        return 1 if failed else 0
     with tempfile.TemporaryDirectory(prefix="devmux-acceptance-") as tmp:
         try:
             programs = stripped(options.build, pathlib.Path(tmp))
         except vm.GuestError as e:
             sys.exit(str(e))
-        for name in options.groups or GROUPS:
+        for name in names:
             with contextlib.suppress(GroupOver), report.check(f"{name}: all checks were made"):
                 GROUPS[name](report, programs)
     print(f"      {time.monotonic() - began:.0f} s")
