@@ -17,6 +17,7 @@ pulled.  The groups, a module of groups/ and one or more guests each:
     timeouts jobs that take too long: module loads, and others
     guard    Debian's own init scripts that ask, with devmuxd before, during and after them
     sysvinit the boot of a Debian with sysvinit: order, runlevels, the end of the machine
+    ntp      the shipped ntpdate, with the real program and a real server on this machine
 
 The first three and `timeouts` have no udev.  Init scripts are stubs that log how they were
 called.  Nothing passes or fails for the time it took, except by timeouts of
@@ -47,13 +48,13 @@ import time
 import traceback
 
 import vm
-from groups import debian, guard, kinds, login, record, systemd, sysvinit, timeouts, udev, walk
+from groups import debian, guard, kinds, login, ntp, record, systemd, sysvinit, timeouts, udev, walk
 from machine import SOURCE
 
 HERE = pathlib.Path(__file__).resolve().parent
 GROUPS = {"login": login.run, "walk": walk.run, "kinds": kinds.run, "debian": debian.run,
           "udev": udev.run, "record": record.run, "timeouts": timeouts.run, "systemd": systemd.run,
-          "sysvinit": sysvinit.run, "guard": guard.run}
+          "sysvinit": sysvinit.run, "guard": guard.run, "ntp": ntp.run}
 
 
 # ---- checks ----------------------------------------------------------------

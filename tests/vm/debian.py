@@ -94,9 +94,10 @@ FLAVOURS = {
             "/etc/rcS.d/S01zz-hold-boot": "#!/bin/sh\nexec /usr/local/sbin/hold-boot\n",
             "/etc/inittab": INITTAB,
         }),
-    # The boot as Debian makes it, in insserv's order, and a package whose script waits for hardware.
-    "sysvinit-boot": Flavour("sysvinit-core sysv-rc insserv udev kmod iproute2 procps libsystemd0 alsa-utils", "",
-                             {"/etc/inittab": INITTAB}),
+    # The boot as Debian makes it, in insserv's order, and packages whose scripts wait for hardware and the network.
+    "sysvinit-boot": Flavour(
+        "sysvinit-core sysv-rc insserv udev kmod iproute2 procps libsystemd0 alsa-utils nfs-common ntpsec-ntpdate", "",
+        {"/etc/inittab": INITTAB}),
     "systemd": Flavour(
         "systemd-sysv udev kmod iproute2 procps dbus libsystemd0 cron",
         "etc/systemd/system/timers.target.wants",
@@ -130,9 +131,22 @@ ExecStart=/bin/sh -c "echo BOOT-COMPLETE >/dev/console"
             proc-sys-fs-binfmt_misc.automount"""),
 }
 
-# The first process.  Once all is in place, the shell is started in the root, as a child of the init to be.
-DISK = "virtio_pci virtio_blk crc32c_generic ext4"
-INIT = f"""#!/bin/busybox sh
+
+class Mounts:
+    """How the initramfs mounts the root at /mnt: the modules it takes, shell text, and whether there is a disk."""
+
+    def __init__(self, modules, script, disk=True):
+        self.modules = modules
+        self.script = f"modprobe -a {modules}\n{script}"
+        self.disk = disk
+
+
+ON_DISK = Mounts("virtio_pci virtio_blk crc32c_generic ext4", """until [ -b /dev/vda ]; do sleep 0.02; done
+mount -t ext4 -o noatime /dev/vda /mnt
+""")
+# The first process, with @MOUNTS@ in it.  Once all is in place, the shell is started in the root, as a child of the
+# init to be.
+INIT = """#!/bin/busybox sh
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
 /bin/busybox --install -s /bin
 mount -t proc -o nosuid,nodev,noexec proc /proc
@@ -143,15 +157,12 @@ mkdir -p /dev/pts /dev/shm /run/lock
 mount -t devpts -o nosuid,noexec,gid=5,mode=0620 devpts /dev/pts
 mount -t tmpfs -o nosuid,nodev,mode=1777 shm /dev/shm
 echo 4 >/proc/sys/kernel/printk
-modprobe -a {DISK}
-until [ -b /dev/vda ]; do sleep 0.02; done
-mount -t ext4 -o noatime /dev/vda /mnt
-for dir in proc sys dev run; do mount --move /$dir /mnt/$dir; done
+@MOUNTS@for dir in proc sys dev run; do mount --move /$dir /mnt/$dir; done
 mkdir -p /mnt/usr/lib/modules
 cp -a /lib/modules/. /mnt/usr/lib/modules/
 [ ! -d /files ] || cp -a /files/. /mnt/
 [ ! -d /libraries ] || ( cd /libraries && find . -type f | while read -r file; do
-    [ -e "/mnt/$file" ] || [ -L "/mnt/$file" ] || {{ mkdir -p "/mnt/${{file%/*}}" && cp -a "$file" "/mnt/$file"; }}
+    [ -e "/mnt/$file" ] || [ -L "/mnt/$file" ] || { mkdir -p "/mnt/${file%/*}" && cp -a "$file" "/mnt/$file"; }
 done )
 [ ! -x /mnt/usr/local/sbin/before-init ] || chroot /mnt /usr/local/sbin/before-init
 ! grep -qw devmux.held /mnt/proc/cmdline || mkfifo /mnt/run/boot-held
@@ -245,24 +256,26 @@ class DebianGuest(vm.Guest):
     modules   those that udev, or a test, can load
     programs  {guest path: host path} of programs; the libraries that the root lacks come with them
     files     {guest path: host path or bytes}; there before init is
+    mounts    where its root is
     held      the guest is ready right before udev is started; go_on() lets it boot on
     ready     seconds until it must be ready
     """
 
     def __init__(self, flavour="sysvinit", modules=(), programs=None, files=None, args=(), append="", held=False,
-                 ready=300, **kw):
+                 mounts=ON_DISK, ready=300, **kw):
         self.READY = "BOOT-HELD" if held else "BOOT-COMPLETE"
-        self._programs = programs or {}
+        self._programs, self._mounts = programs or {}, mounts
         root = ["-drive", f"file={image(flavour)},if=none,id=root,format=raw,snapshot=on,cache=unsafe",
-                "-device", "virtio-blk-pci,drive=root"]
+                "-device", "virtio-blk-pci,drive=root"] if mounts.disk else []
         super().__init__(modules, files, [*root, *args], f"{append} devmux.held" if held else append, ready=ready, **kw)
 
     def _initramfs(self, modules, files, out):
         ours = {**self._programs, **(files or {})}
         libraries = {path: host for path, host in vm.with_libs(self._programs).items() if path not in ours}
-        vm.initramfs([*modules, *DISK.split()], {**{f"/files{merged(path)}": source for path, source in ours.items()},
-                                                 **{f"/libraries{merged(path)}": source
-                                                    for path, source in libraries.items()}}, out, INIT)
+        inside = {f"/files{merged(path)}": source for path, source in ours.items()}
+        inside |= {f"/libraries{merged(path)}": source for path, source in libraries.items()}
+        init = INIT.replace("@MOUNTS@", self._mounts.script)
+        vm.initramfs([*modules, *self._mounts.modules.split()], inside, out, init)
 
     def go_on(self, wait=300):
         """Lets a held guest boot on, and waits until it has booted unless `wait` is 0."""

@@ -80,9 +80,9 @@ def scene():
 class Machine:
     """A guest with devmux in it."""
 
-    def __init__(self, programs, modules, args, boot="", **kw):
+    def __init__(self, programs, modules, args, boot="", append="", **kw):
         began = time.monotonic()
-        self.guest = self.power_on(programs, boot, modules=modules.split(), args=args, append="printk.devkmsg=on",
+        self.guest = self.power_on(programs, boot, modules=modules.split(), args=args, append=f"printk.devkmsg=on {append}",
                                    ready=LONG, **kw)
         print(f"      the guest is up after {time.monotonic() - began:.1f} s", flush=True)
         self.must("export NO_COLOR=1")
@@ -139,6 +139,10 @@ class Machine:
     def wait(self, condition):
         """Blocks until a condition holds."""
         self.must(f"devmux wait --timeout {LONG - 10}s {shlex.quote(condition)}")
+
+    def truth(self, condition):
+        """What a condition is now: "true", "false" or "unknown"."""
+        return json.loads(self.must(f"devmux --json eval {shlex.quote(condition)} || true"))["truth"]
 
     def missing(self, unit):
         """The facts that explain names as missing, which must be in the text for people as well."""

@@ -301,12 +301,13 @@ class Guest:
     image     (vmlinuz, initrd) to boot instead: a system that prints VM-READY on
               ttyS0 and has a root shell on ttyS1
     ready     seconds until the guest must be up
+    within    a command that runs QEMU, as nsenter
     """
 
     READY = "VM-READY"        # what the console says when the guest is up
 
     def __init__(self, modules=(), files=None, args=(), append="", mem=512, smp="1,maxcpus=4", vga="none",
-                 firmware=False, image=None, ready=120):
+                 firmware=False, image=None, ready=120, within=()):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="devmux-vm-"))
         self.log = self.dir / "console.log"
         self.events = []          # QMP events since the last unplug
@@ -321,7 +322,7 @@ class Guest:
                 initrd = self.dir / "initrd"
                 self._initramfs(modules, files, initrd)
                 vmlinuz = kernel_image(firmware)
-            self._start(vmlinuz, initrd, args, append, mem, smp, vga)
+            self._start(within, vmlinuz, initrd, args, append, mem, smp, vga)
             self.wait_console(self.READY, ready)
             self._type(*SHELL_HELLO, every=0.3, timeout=ready)
             self._type(*SHELL_LOOP, every=None, timeout=ready)
@@ -333,8 +334,8 @@ class Guest:
         """Writes the initramfs.  For guests of another kind to replace."""
         initramfs(modules, files, out)
 
-    def _start(self, vmlinuz, initrd, args, append, mem, smp, vga):
-        cmd = ["qemu-system-x86_64", "-accel", ACCEL, "-cpu", "max", "-machine", "q35", "-m", str(mem),
+    def _start(self, within, vmlinuz, initrd, args, append, mem, smp, vga):
+        cmd = [*within, "qemu-system-x86_64", "-accel", ACCEL, "-cpu", "max", "-machine", "q35", "-m", str(mem),
                "-smp", smp, "-nodefaults", "-display", "none", "-vga", vga, "-no-reboot",
                "-serial", f"file:{self.log}", "-serial", f"unix:{self.dir}/shell,server=on,wait=off",
                "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off", "-kernel", str(vmlinuz), "-initrd", str(initrd),

@@ -15,18 +15,20 @@ UNITS = {
     "mountnfs": "when: file /run/network exists\ninit-script: mountnfs.sh\ntask: true\nenvironment: {ASYNCMOUNTNFS: \"no\"}\n",
 }
 # The packager's line, and one that tells who came behind it. Then the boot can be held in front of both.
-BEFORE_INIT = """#!/bin/sh
-exec >/var/log/before-init 2>&1
-guard() {
+GUARD = """guard() {
     cat >/tmp/lines <<END
 devmux guard $1 "\\$1" || [ \\$? -ne 77 ] || exit 0
 echo "MARK $1 \\$1 \\${DEVMUX_UNIT:-init}" | tee -a /run/marks >/dev/console
 END
     sed -i '/^### END INIT INFO/r /tmp/lines' /etc/init.d/$2
 }
+"""
+BEFORE_INIT = f"""#!/bin/sh
+exec >/var/log/before-init 2>&1
+{GUARD}
 guard alsa alsa-utils
 guard mountnfs mountnfs.sh
-echo 'server.invalid:/srv /var/nfs nfs defaults 0 0' >>/etc/fstab
+echo '192.0.2.1:/srv /var/nfs nfs vers=4.1,nolock,retry=0 0 0' >>/etc/fstab
 mkdir -p /var/nfs /var/lib/alsa
 : >/var/lib/alsa/asound.state
 update-rc.d alsa-utils defaults
