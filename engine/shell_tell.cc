@@ -135,6 +135,10 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
         s.state = "skipped";
         s.remark = engine_->planner().never_text(m, now);
     }
+    if (m.state.actual == Actual::Absent && !m.orphaned) {
+        s.state = "skipped";
+        s.remark = m.last_end + "; devmux reload looks again";
+    }
     if (m.state.actual == Actual::Waiting && m.state.wanted == Wanted::Down && m.verdict == Truth::True &&
         m.now == Truth::True && m.state.hold == Hold::None)
         s.remark = m.stop_verdict == Truth::True

@@ -44,6 +44,7 @@ int run(const Options& options) {
     config.proc = "/proc";
     if (!options.dry_run) config.kernel_log = "/dev/kmsg";
     config.runtime_dir = options.runtime_dir;
+    config.dirs.root = config.root;
     config.dirs.units = options.units;
     if (options.units.empty())
         for (const std::string& dir : default_unit_dirs()) config.dirs.units.push_back(config.root + dir);

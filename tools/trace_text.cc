@@ -298,10 +298,11 @@ class Player {
         else if (numbered && w[1] == "signal") how.signal = number;
         else if (w.size() == 2 && w[1] == "runs-already") how = {.code = 0, .found_running = true};
         else if (w.size() == 2 && w[1] == "down") how.found_down = true;
+        else if (w.size() == 2 && w[1] == "missing") how = {.error = "not installed", .missing = true};
         else if (w.size() == 2 && w[1] == "no-action") how = {.code = 0, .no_action = true};
         else if (w.size() == 2 && w[1] == "runs-error") how = {.error = "the service runs already", .found_running = true};
         else if (w.size() != 2 || w[1] != "unseen")
-            return wrong(line, "expected \"job UNIT ok\", ready, exit N, signal N, runs-already, runs-error, no-action, unseen or down");
+            return wrong(line, "expected \"job UNIT ok\", ready, exit N, signal N, runs-already, runs-error, no-action, missing, unseen or down");
         if (ready || !simulation_->end_job(std::string(w[0]), how))
             return wrong(line, "no job of " + quoted(printable(w[0])) + " runs now");
         return std::nullopt;

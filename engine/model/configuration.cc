@@ -10,6 +10,7 @@
 #include "conditions/text.h"
 #include "engine/model/class_file.h"
 #include "engine/model/drop_in.h"
+#include "engine/model/service_file.h"
 #include "engine/model/unit_file.h"
 #include "engine/model/unit_folders.h"
 #include "engine/model/unit_order.h"
@@ -21,6 +22,16 @@ namespace {
 Error at(const std::string& path, std::string what, std::string hint = "") {
     return {.where = {path, 0, 0}, .what = std::move(what), .source = "", .caret = -1,
             .hint = std::move(hint)};
+}
+
+constexpr size_t kChoiceBytes = 4096;
+
+// "/usr/sbin/lightdm" is the program of /etc/init.d/lightdm. Empty: none.
+std::string script_chosen_in(std::string_view text) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    while (!line.empty() && (line.back() == ' ' || line.back() == '\r' || line.back() == '\t')) line.remove_suffix(1);
+    line.remove_prefix(line.starts_with('/') ? line.rfind('/') + 1 : line.size());
+    return is_script_name(line) ? std::string(line) : "";
 }
 
 class Loading {
@@ -107,8 +118,21 @@ class Loading {
             merge_drop_in(*document, std::move(*addition));
         }
         UnitReading reading = read_unit(*document, name, *out_.classes);
-        if (reading.unit) out_.units.emplace(name, std::move(reading.unit));
+        if (reading.unit) out_.units.emplace(name, with_choice(std::move(reading.unit)));
         else out_.broken[name] = std::move(reading.errors);
+    }
+
+    // The script of the program that was chosen; where nobody has chosen, the unit's own.
+    std::shared_ptr<const Unit> with_choice(std::shared_ptr<const Unit> unit) {
+        const std::string& file = unit->service.chosen_by;
+        if (file.empty() || !dirs_.root || access((*dirs_.root + file).c_str(), F_OK) != 0) return unit;
+        auto copy = std::make_shared<Unit>(*unit);
+        auto text = read_trusted(*dirs_.root + file, kChoiceBytes, trust_, folders_);
+        std::string script = text ? script_chosen_in(*text) : "";
+        if (!script.empty()) copy->service.init_script = script;
+        else copy->warnings.push_back(text ? at(*dirs_.root + file, "names no program in its first line: " + unit->service.init_script + " it is",
+                                                "the path of one: /usr/sbin/lightdm") : text.error());
+        return copy;
     }
 
     Result<Node> read_file(const std::string& path) {

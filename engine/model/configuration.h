@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ namespace devmux {
 // The classes of each folder stand in its classes.d.
 struct ConfigurationDirs {
     std::vector<std::string> units;
+    // In front of the paths of `chosen-by`. Nothing: what was chosen on this machine is not asked.
+    std::optional<std::string> root = {};
 };
 
 struct Configuration {

@@ -29,7 +29,7 @@ std::string_view in_braces(std::string_view argument) {
 }
 
 bool contains_placeholder(std::string_view argument) {
-    for (std::string_view start : {"{name}", "{devnode}", "{property."})
+    for (std::string_view start : {"{name}", "{number}", "{devnode}", "{property."})
         if (argument.find(start) != argument.npos) return true;
     return false;
 }
@@ -48,7 +48,7 @@ std::optional<Error> fault_of(const Node& item, bool for_each) {
     if (contains_placeholder(argument))
         return error_at(item, "what a device says is a whole argument, found " + described(item),
                         "a script of yours can join it: the device's properties are in its environment");
-    std::string near = word.empty() ? "" : nearest(std::string(word), {"name", "devnode", "property"});
+    std::string near = word.empty() ? "" : nearest(std::string(word), {"name", "number", "devnode", "property"});
     bool other = word == "devname" || word == "sysname" || word == "kernel";
     if (near.empty() && !other) return std::nullopt;
     if (other) near = word == "devname" ? "devnode" : "name";
@@ -60,6 +60,7 @@ std::optional<Error> fault_of(const Node& item, bool for_each) {
 
 std::optional<Placeholder> placeholder_of(std::string_view argument) {
     if (argument == "{name}") return Placeholder{Placeholder::Kind::Name, ""};
+    if (argument == "{number}") return Placeholder{Placeholder::Kind::Number, ""};
     if (argument == "{devnode}") return Placeholder{Placeholder::Kind::Node, ""};
     std::string_view word = in_braces(argument);
     if (!word.starts_with(kProperty) || !is_property_name(word.substr(kProperty.size()))) return std::nullopt;

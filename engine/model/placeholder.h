@@ -1,5 +1,5 @@
-// What an argument of a unit with for-each can stand for: the name of the instance's device, its node, or one
-// of its properties. It is a whole argument or none: what a device says is never joined to other text, nor cut
+// What an argument of a unit with for-each can stand for: the name of the instance's device, the number at the
+// end of that, its node, or one of its properties. It is a whole argument or none: what a device says is never joined to other text, nor cut
 // in words.
 #pragma once
 
@@ -13,12 +13,12 @@
 namespace devmux {
 
 struct Placeholder {
-    enum class Kind : unsigned char { Name, Node, Property };
+    enum class Kind : unsigned char { Name, Number, Node, Property };
     Kind kind = Kind::Name;
     std::string property;
 };
 
-// "{name}", "{devnode}", "{property.ID_SERIAL}"; nothing for any other word.
+// "{name}", "{number}", "{devnode}", "{property.ID_SERIAL}"; nothing for any other word.
 std::optional<Placeholder> placeholder_of(std::string_view argument);
 
 // Those that are misspelt, stand within an argument, or in a unit without for-each.

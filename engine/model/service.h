@@ -15,12 +15,14 @@ struct Service {
     enum class Kind : unsigned char { InitScript, Command, Daemon, Scripts, Systemd };
     Kind kind = Kind::Command;
     std::string init_script;             // NAME of /etc/init.d/NAME
+    std::string chosen_by;               // a file that names the program whose script it is instead; or empty
     std::vector<std::string> start;      // argv of a command or daemon; absolute
     std::vector<std::string> stop;       // empty: nothing to stop
     std::vector<std::string> reload;     // of a command: reads its configuration again; empty: restarted instead
     std::vector<std::string> status;     // of a command: exits with 0 when it runs; empty: nobody knows
     std::string scripts;                 // a folder as /etc/dev.d; absolute
     std::string systemd;                 // a unit of systemd, with its type: bluetooth.service
+    bool may_be_missing = false;         // then it is skipped, and has not failed (if-missing)
     bool reloads = false;                // a daemon reads its configuration again when it gets SIGHUP
     bool notifies = false;               // a daemon is ready when it says so (sd_notify), else when it runs
     bool operator==(const Service&) const = default;

@@ -31,6 +31,18 @@ MaybeError read_init_script(const Node& n, Service& s) {
                                                      "by command: {start: [/path, start]}" : "");
 }
 
+MaybeError read_chosen_by(const Node& n, Service& s) {
+    if (auto error = read_text(n, s.chosen_by)) return error;
+    if (s.chosen_by.starts_with('/')) return std::nullopt;
+    return error_at(n, "expected an absolute path, found " + described(n), "/etc/X11/default-display-manager");
+}
+
+MaybeError read_if_missing(const Node& n, bool& may_be_missing) {
+    may_be_missing = n.kind == Node::Kind::Scalar && n.text == "skip";
+    if (may_be_missing || (n.kind == Node::Kind::Scalar && n.text == "fail")) return std::nullopt;
+    return error_at(n, "expected fail or skip, found " + described(n), "what is done when that which it starts is not installed");
+}
+
 MaybeError read_command(const Node& n, Service& s) {
     s.kind = Service::Kind::Command;
     if (n.kind != Node::Kind::Map)
@@ -137,6 +149,9 @@ void check_kinds(const Node& document, const Unit& u, Errors& errors) {
     if (document.find("scripts") && !document.find("each-event"))
         refuse("scripts", "\"scripts\" needs \"each-event\": such scripts are run once for each event of a device",
                "each-event: device");
+    if (document.find("each-event"))
+        refuse("if-missing", "an each-event unit runs once for each event, whatever becomes of it");
+    if (!document.find("init-script")) refuse("chosen-by", "\"chosen-by\" needs \"init-script\"");
     if (document.find("init-script")) refuse("user", "an init script is root's, and chooses its users itself");
     if (!daemon && document.find("each-event"))
         refuse("restart", "an each-event unit runs once for each event, whatever becomes of it");
@@ -168,6 +183,8 @@ std::vector<Field> service_fields(Service& s) {
              }},
             {"scripts", [&s](const Node& n) { return read_scripts(n, s); }},
             {"systemd", [&s](const Node& n) { return read_systemd(n, s); }},
+            {"chosen-by", [&s](const Node& n) { return read_chosen_by(n, s); }},
+            {"if-missing", [&s](const Node& n) { return read_if_missing(n, s.may_be_missing); }},
             {"reload", [&s](const Node& n) { return read_reload(n, s.reloads); }},
             {"ready", [&s](const Node& n) { return read_ready(n, s.notifies); }}};
 }

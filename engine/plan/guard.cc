@@ -18,10 +18,11 @@ std::string why_left(const Managed& m) {
         case Actual::Stopping: return left + "is stopping it";
         case Actual::Done: return left + "has run it";
         case Actual::Failed:
+        case Actual::Absent:
         case Actual::Waiting: break;
     }
     if (m.state.hold == Hold::Down) return left + "holds it: it was stopped by hand";
-    if (m.state.actual == Actual::Failed) return left + "tried: " + m.last_end;
+    if (m.state.actual == Actual::Failed || m.state.actual == Actual::Absent) return left + "tried: " + m.last_end;
     return left + "starts it when: " + m.unit->condition_text;
 }
 

@@ -35,6 +35,7 @@ std::string_view to_string(ServiceSeen::How how) {
 }
 
 std::string describe(const JobEnded& end) {
+    if (end.missing) return end.error;
     if (!end.error.empty()) return "could not be started: " + end.error;
     if (end.found_running) return "was not run: the service runs already";
     if (end.code) return "exited with status " + std::to_string(*end.code);

@@ -66,6 +66,7 @@ struct JobEnded {
     bool found_running = false;  // nothing was started: the service ran already
     bool no_action = false;      // of a reload: the init script has no action for it, and was not run
     bool found_down = false;     // nobody saw it end, and the service does not run
+    bool missing = false;        // `error` says what is not installed, and the unit's if-missing that it may be so
 
     bool ok() const { return code == 0 && error.empty(); }
     bool unseen() const { return !code && !signal && error.empty() && !found_down; }

@@ -98,7 +98,8 @@ struct Managed {
     }
     // Nothing of it runs, or is on its way.
     bool rests() const {
-        bool still = state.actual == Actual::Waiting || state.actual == Actual::Done || state.actual == Actual::Failed;
+        bool still = state.actual == Actual::Waiting || state.actual == Actual::Done || state.actual == Actual::Failed ||
+                     state.actual == Actual::Absent;
         return still && job == 0 && daemon == 0 && refreshing.job == 0;
     }
     SavedUnit saved() const {

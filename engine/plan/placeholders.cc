@@ -17,10 +17,16 @@ std::string_view property(std::string_view key, Block block, Block before) {
     return value.empty() ? find_in(before, key).value_or("") : value;
 }
 
+// As %n of udev(7): "0" of card0.
+std::string number_of_name(std::string_view name) {
+    return std::string(name.substr(name.find_last_not_of("0123456789") + 1));
+}
+
 // The value, and what it is called in a sentence.
 std::string value_of(const Placeholder& p, std::string_view name, Block block, Block before, std::string& what) {
     switch (p.kind) {
         case Placeholder::Kind::Name: what = "the name"; return std::string(name);
+        case Placeholder::Kind::Number: what = "the number at the end of the name"; return number_of_name(name);
         case Placeholder::Kind::Property: what = p.property; return std::string(property(p.property, block, before));
         case Placeholder::Kind::Node: break;
     }

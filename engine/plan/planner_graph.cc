@@ -130,7 +130,7 @@ Gate Planner::start_gate(UnitIndex index) const {
             // Who waits for one that is overdue goes on waiting; who is ordered after that one does not.
             if (is_moving(m))
                 return {.kind = Gate::Kind::Need, .name = m.unit->name, .on = u, .on_its_way = !m.overdue};
-            if (m.state.actual == Actual::Failed) failed = &m;
+            if (m.state.actual == Actual::Failed || m.state.actual == Actual::Absent) failed = &m;
             else waits.on = u;
         }
         if (stands(need)) continue;
@@ -187,7 +187,8 @@ void Planner::ask_for_needs(UnitIndex index, bool afresh) {
             if (!asks_for(need, afresh)) continue;
             for (UnitIndex u : startable(need)) {
                 const Managed& m = units_[u];
-                bool rests = m.state.actual == Actual::Waiting || (afresh && m.state.actual == Actual::Failed);
+                bool over = m.state.actual == Actual::Failed || m.state.actual == Actual::Absent;
+                bool rests = m.state.actual == Actual::Waiting || (afresh && over);
                 if (!rests || m.state.hold == Hold::Down) continue;
                 if (m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting) continue;
                 asks_.push_back({u, how + name});
@@ -216,7 +217,8 @@ void Planner::begin_or_wait(UnitIndex index, Time now, Actions& actions) {
         }
         Gate gate = start_gate(index);
         if (gate.kind == Gate::Kind::Failed) {
-            m.last_end = gate.name + ", which it requires, failed";
+            bool absent = units_[find(gate.name).value()].state.actual == Actual::Absent;
+            m.last_end = gate.name + ", which it requires, " + (absent ? "is not installed" : "failed");
             return apply(index, UnitEvent::Doomed, m.reason, now, actions);
         }
         if (gate.kind != Gate::Kind::Open) return wait_for(index, gate, now, actions);

@@ -12,6 +12,13 @@ bool same_kind(const Managed& m, const Unit& fresh) {
     return !m.instance && m.unit->is_template() == fresh.is_template();
 }
 
+// What was not installed may be so by now: its condition asks for it once more.
+void look_again(Managed& m) {
+    if (m.state.actual != Actual::Absent) return;
+    m.state = {.hold = m.state.hold};
+    m.verdict = Truth::False;
+}
+
 bool runs(const Managed& m) {
     return m.job != 0 || m.state.actual == Actual::Active || m.state.actual == Actual::Starting ||
            m.state.actual == Actual::Stopping;
@@ -85,6 +92,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
                 if (unit->stop_when) restore_latches(*unit->stop_when, name, latches, m.stop_memory);
             }
             if (!unit->stop_when) m.stop_verdict = Truth::False;
+            look_again(m);
             if (m.unit->boot_if_text != unit->boot_if_text) {
                 m.boot_memory = {};
                 m.boots = Truth::Unknown;

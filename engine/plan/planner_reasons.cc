@@ -69,6 +69,7 @@ std::string Planner::waiting_text(UnitIndex index, Time now) const {
         case Actual::Starting: return out + ", which is starting";
         case Actual::Stopping: return out + ", which is stopping";
         case Actual::Failed: return out + ", which failed";
+        case Actual::Absent: return out + ", which was skipped: " + last.last_end;
         case Actual::Active:
         case Actual::Done: return out;
         case Actual::Waiting: break;

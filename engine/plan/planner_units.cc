@@ -26,6 +26,7 @@ std::string move_text(const UnitState& from, const UnitState& to, const std::str
         case Actual::Active: return from.actual == Actual::Starting ? "active" : "active" + because;
         case Actual::Done: return from.actual == Actual::Waiting ? "done, as before" : "done";
         case Actual::Failed: return "failed: " + end;
+        case Actual::Absent: return "skipped: " + end;
         case Actual::Waiting:
             if (from.actual == Actual::Stopping) return "stopped";
             return to.hold == Hold::Down && from.hold != Hold::Down ? "stopped" + because : "";  // elsewhere
@@ -224,14 +225,17 @@ void Planner::job_ended(const JobEnded& end, Time now, Actions& actions) {
         actions.push_back(Report{Report::Level::Info, m.unit->name, "runs already: counts as started"});
     if (!well && m.state.actual == Actual::Stopping)
         actions.push_back(Report{Report::Level::Warning, m.unit->name, "the stop " + m.last_end});
-    if (starting && !well && !end.found_running && !m.state.again && pauses(m, false, now, actions)) {
+    if (starting && !well && !end.found_running && !end.missing && !m.state.again && pauses(m, false, now, actions)) {
         apply(index, UnitEvent::Pause, m.reason, now, actions);
         mark(index);
         return drain(now, actions);
     }
     if (well && starting) m.tries = 0;
     bool stopped = well && m.state.actual == Actual::Stopping && std::exchange(m.daemon, 0) != 0;
-    UnitEvent failed = end.found_running ? UnitEvent::FoundRunning : UnitEvent::JobFailed;
+    // A person who starts it wants to hear that it cannot be.
+    UnitEvent failed = end.found_running                         ? UnitEvent::FoundRunning
+                       : end.missing && m.asker != Asker::Hand ? UnitEvent::Missing
+                                                                : UnitEvent::JobFailed;
     apply(index, well ? UnitEvent::JobDone : failed, m.reason, now, actions);
     if (stopped) actions.push_back(Record{SavedDaemon{m.unit->name, 0}});
     if (m.orphaned && m.job == 0 && m.state.actual != Actual::Active)

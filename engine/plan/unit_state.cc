@@ -30,7 +30,8 @@ Transition reconciled(UnitState s) {
 Transition wanted_up(UnitState s, bool run_again) {
     s.wanted = Wanted::Up;
     if (s.actual == Actual::Starting) s.again |= run_again;
-    if (s.actual == Actual::Done || (s.actual == Actual::Failed && !s.again)) s.actual = Actual::Waiting;
+    bool rests = s.actual == Actual::Done || s.actual == Actual::Absent || (s.actual == Actual::Failed && !s.again);
+    if (rests) s.actual = Actual::Waiting;
     return reconciled(s);
 }
 
@@ -69,8 +70,7 @@ std::optional<T> word_of(const std::array<std::string_view, N>& words, std::stri
 }
 
 constexpr std::array<std::string_view, 2> kWanted{"down", "up"};
-constexpr std::array<std::string_view, 6> kActual{"waiting", "starting", "active",
-                                                  "done",    "stopping", "failed"};
+constexpr std::array<std::string_view, 7> kActual{"waiting", "starting", "active", "done", "stopping", "failed", "absent"};
 constexpr std::array<std::string_view, 3> kHold{"none", "down", "up"};
 constexpr std::array<std::string_view, 6> kAsker{"nobody", "condition", "hand", "unit", "never", "boot"};
 constexpr std::array<std::string_view, 3> kOwed{"nothing", "then", "on-failure"};
@@ -113,7 +113,7 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
         case UnitEvent::Reset:
             s.hold = Hold::None;
             if (s.actual == Actual::Waiting) s.again = false;  // that it was done is forgotten
-            if (s.actual == Actual::Failed || s.actual == Actual::Done) {
+            if (s.actual == Actual::Failed || s.actual == Actual::Done || s.actual == Actual::Absent) {
                 s.actual = Actual::Waiting;
                 s.wanted = Wanted::Down;
                 s.again = false;
@@ -142,6 +142,9 @@ Transition next(UnitState s, UnitEvent event, UnitKind kind) {
         case UnitEvent::FoundRunning:
             if (s.actual == Actual::Starting && !kind.task) s.again = false;  // whoever runs there is not stopped on a guess
             return job_ended(s, false, kind);
+        case UnitEvent::Missing:
+            if (s.actual == Actual::Starting) s.actual = Actual::Absent, s.again = false;
+            return {s, Step::None};
         case UnitEvent::Died:
         case UnitEvent::Finished:
             if (s.actual != Actual::Active) return {s, Step::None};

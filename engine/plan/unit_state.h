@@ -24,6 +24,9 @@
 //   Up      Failed     the last start or stop failed, or what it   -   (a new edge tries again)
 //                      requires did; it rests
 //   Down    Failed     the same                                    -
+//   Up      Absent     what it would start is not installed        -   (a new edge, a reload and a new engine
+//                                                                      look again)
+//   Down    Absent     the same, and its condition was left        -
 //   any     Failed     the same with `again`: a person stops or    stop it, when those that stop before it
 //                      restarts it, and something may still run    have, and start it where it is wanted
 //
@@ -36,7 +39,7 @@
 namespace devmux {
 
 enum class Wanted : unsigned char { Down, Up };
-enum class Actual : unsigned char { Waiting, Starting, Active, Done, Stopping, Failed };
+enum class Actual : unsigned char { Waiting, Starting, Active, Done, Stopping, Failed, Absent };
 // By hand: `stop` holds it down until start or reset; `start`, and if-never, hold it up against a false
 // condition until that has been true once, or until stop or reset.
 enum class Hold : unsigned char { None, Down, Up };
@@ -67,6 +70,7 @@ enum class UnitEvent : unsigned char {
     Yield,        // what it requires stops, or has stopped: it stops, and stays wanted
     Doomed,       // what it requires failed while it waited
     FoundRunning,  // the start found the service running, and that is an error (if-running)
+    Missing,      // the start found nothing that it could run, and that is no error (if-missing)
     Died,         // the daemon ended, and was to stay
     Finished,     // it ended by itself and well
     Pause,        // a start failed, or the daemon ended, and it will be tried again (restart)

@@ -115,6 +115,8 @@ std::string unit_file_text(const Unit& unit) {
     else lines.put("command", "{start: " + yaml(s.start) + (s.stop.empty() ? "" : ", stop: " + yaml(s.stop)) +
                                   (s.reload.empty() ? "" : ", reload: " + yaml(s.reload)) +
                                   (s.status.empty() ? "" : ", status: " + yaml(s.status)) + "}");
+    lines.text("chosen-by", s.chosen_by);
+    if (s.may_be_missing) lines.put("if-missing", "skip");
     for (const LinkKey& key : link_keys()) lines.list(key.key, unit.links.*key.list);
     if (unit.task) lines.put("task", "true");
     if (unit.limits) lines.put("timeout", time_limits_text(*unit.limits));

@@ -28,7 +28,8 @@ std::optional<Error> EventReader::ended(const TraceLine& line, ReadEvent& out) {
         if (key == "exit") end.code = number(value);
         else if (key == "signal") end.signal = number(value);
         else if (key == "error") end.error = unescaped(value).value_or("");
-        else if (key == "found") end.found_running = value == "running", end.no_action = value == "no-action", end.found_down = value == "down";
+        else if (key == "found") end.found_running = value == "running", end.no_action = value == "no-action", end.found_down = value == "down",
+                                   end.missing = value == "missing";
         else if (key == "took") {
             auto took = seconds_of(value);
             good &= took && *took >= Duration{} && *took != kNever;

@@ -123,6 +123,7 @@ struct Writer {
         if (end.found_running) append_detail("found", "running", out);
         if (end.no_action) append_detail("found", "no-action", out);
         if (end.found_down) append_detail("found", "down", out);
+        if (end.missing) append_detail("found", "missing", out);
         if (!whose.empty()) append_detail("took", seconds_text(took), out);
     }
     void operator()(const JobSeen& seen) const {

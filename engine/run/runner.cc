@@ -3,8 +3,10 @@
 #include "engine/run/runner.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "conditions/text.h"
@@ -92,12 +94,19 @@ std::optional<Error> Runner::safe_to_run(const std::string& program) {
     return error;
 }
 
+// Of a program that cannot be run. One that is not there at all is not installed.
+JobEnded Runner::refused(const RunJob& job, const Error& error) const {
+    bool may = job.verb == Verb::Start && job.unit->service.may_be_missing && !command_.argv.empty();
+    if (!may || access(command_.argv[0].c_str(), F_OK) == 0 || errno != ENOENT) return failed(job.job, error);
+    return {.job = job.job, .error = "not installed: " + printable(command_.argv[0]) + " is missing", .missing = true};
+}
+
 Started Runner::start(const RunJob& job) {
     if (job.daemon) return job.verb == Verb::Reload ? reload_daemon(job) : stop_daemon(job);
     Started out;
     // Looked at before anybody is asked: a script that is not there is no question of policy.
     if (std::optional<Error> error = set_program(job, out)) {
-        out.ended = failed(job.job, *error);
+        out.ended = refused(job, *error);
         return out;
     }
     if (command_.argv.empty()) {
@@ -174,7 +183,7 @@ Started Runner::answered(std::unique_ptr<RunningJob::Asking> asking, const Exit&
         return out;
     }
     // Again, for it may have been changed while somebody thought about it.
-    if (std::optional<Error> error = set_program(job, out)) out.ended = failed(job.job, *error);
+    if (std::optional<Error> error = set_program(job, out)) out.ended = refused(job, *error);
     else run_program(job, out);
     return out;
 }

@@ -98,6 +98,7 @@ class Runner {
     std::optional<Error> set_program(const RunJob& job, Started& out);
     std::optional<Error> set_user(const Unit& unit, std::vector<std::string>& own);
     std::optional<Error> safe_to_run(const std::string& program);
+    JobEnded refused(const RunJob& job, const Error& error) const;
     void run_program(const RunJob& job, Started& out);
     Started stop_daemon(const RunJob& job);
     Started reload_daemon(const RunJob& job);

@@ -71,7 +71,8 @@ std::optional<JobEnded> ServiceJobs::adopt(JobId id, std::shared_ptr<const Unit>
 
 std::optional<JobEnded> ServiceJobs::add(Job job) {
     JobId id = job.run.job;
-    if (!here_) return JobEnded{.job = id, .error = "systemd does not run on this machine"};
+    bool may_be_missing = is_start(job.run) && job.run.unit->service.may_be_missing;
+    if (!here_) return JobEnded{.job = id, .error = "systemd does not run on this machine", .missing = may_be_missing};
     Job& added = jobs_.insert_or_assign(id, std::move(job)).first->second;
     if (there_) look(added);
     else connect();
@@ -154,8 +155,8 @@ void ServiceJobs::before(Job& job) {
         return call(job);
     }
     if (unit.load == "not-found" && own) return to_script(job);
-    if (unit.load == "not-found") return fail(job, "systemd knows no unit " + job.name);
-    if (unit.load == "masked") return fail(job, job.name + " is masked: systemctl unmask would allow it");
+    if (unit.load == "not-found") return lack(job, "systemd knows no unit " + job.name);
+    if (unit.load == "masked") return lack(job, job.name + " is masked: systemctl unmask would allow it");
     if (unit.load != "loaded") {
         std::string why = unit.trouble.empty() ? unit.load : unit.trouble;
         return fail(job, "systemd cannot load " + job.name + ": " + printable(why));
@@ -261,6 +262,12 @@ void ServiceJobs::ended(Job& job) {
     if (is_start(job.run) && unit.rests() && !unit.condition && was_asked(job))
         return fail(job, job.name + " was not started: a condition of the unit is not met");
     end(job, {.job = job.run.job, .code = 0});
+}
+
+// A start of what the unit may do without (if-missing).
+void ServiceJobs::lack(Job& job, std::string what) {
+    const Service& service = job.run.unit->service;
+    end(job, {.job = job.run.job, .error = std::move(what), .missing = service.may_be_missing});
 }
 
 void ServiceJobs::fail(Job& job, std::string why) { end(job, {.job = job.run.job, .error = std::move(why)}); }

@@ -112,6 +112,7 @@ class ServiceJobs final : private SystemdListener {
     void to_script(Job& job);
     void end(Job& job, JobEnded how);
     void fail(Job& job, std::string why);
+    void lack(Job& job, std::string what);
     void ended(Job& job);
     bool was_asked(const Job& job) const;
     void refresh(Followed& followed);

@@ -453,12 +453,4 @@ TEST_SUITE("model/loading") {
         CHECK(is_systemd_unit_name(std::string(247, 'a') + ".service"));
         CHECK_FALSE(is_systemd_unit_name(std::string(248, 'a') + ".service"));
     }
-
-    TEST_CASE("shipped units load without a warning") {
-        Configuration c = load_configuration({{fs::path(DEVMUX_SOURCE_DIR) / "units.d"}}, Trust::Waive);
-        CHECK(c.broken.empty());
-        CHECK(c.units.size() >= 4);
-        for (const auto& [name, unit] : c.units)
-            for (const Error& warning : unit->warnings) FAIL_CHECK(warning.to_string());
-    }
 }

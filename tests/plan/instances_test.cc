@@ -57,6 +57,7 @@ TEST_SUITE("plan/instances") {
     TEST_CASE("arguments: what a device says, checked") {
         const std::string block = "DEVNAME=sda\0ID=A 1;\x1b'\0EMPTY=\0OPTION=-rf\0LONG="s + std::string(5000, 'x') + '\0';
         CHECK(filled("{name}", block).value == "eth0");
+        CHECK(filled("{number}", block).value == "0");  // of eth0
         CHECK(filled("{devnode}", block).value == "/dev/sda");
         CHECK(filled("{devnode}", "DEVNAME=/dev/x/y\0"s).value == "/dev/x/y");
         CHECK(filled("{property.ID}", block).value == "A 1;_'");

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::array kWanted{Wanted::Down, Wanted::Up};
 constexpr std::array kActual{Actual::Waiting, Actual::Starting, Actual::Active,
-                             Actual::Done,    Actual::Stopping, Actual::Failed};
+                             Actual::Done,    Actual::Stopping, Actual::Failed, Actual::Absent};
 constexpr std::array kHolds{Hold::None, Hold::Down, Hold::Up};
 constexpr std::array kEvents{UnitEvent::Edge,     UnitEvent::Loss,  UnitEvent::StopEdge, UnitEvent::HandStart,
                              UnitEvent::HandStop, UnitEvent::Reset, UnitEvent::JobDone,  UnitEvent::JobFailed,
@@ -23,7 +23,7 @@ constexpr std::array kEvents{UnitEvent::Edge,     UnitEvent::Loss,  UnitEvent::S
                              UnitEvent::Retry, UnitEvent::StartedElsewhere, UnitEvent::StoppedElsewhere};
 // Those that the first table has no column for.
 constexpr std::array kMoreEvents{UnitEvent::HandRestart, UnitEvent::Refresh, UnitEvent::Never,
-                                 UnitEvent::StartingElsewhere};
+                                 UnitEvent::StartingElsewhere, UnitEvent::Missing};
 
 std::string text(const UnitState& s) {
     return std::string(to_string(s.wanted)) + "," + std::string(to_string(s.actual)) +
@@ -67,6 +67,8 @@ TEST_SUITE("plan/unit_state") {
         {"up,stopping", {".", "down,stopping", "down,stopping", ".", "down,stopping,hold-down", ".", "up,starting START", "up,starting START", ".", ".", ".", ".", "up,starting START", ".", ".", ".", ".", ".", "."}},
         {"down,failed", {"up,starting START", ".", ".", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", ".", "up,active", "down,waiting,hold-down"}},
         {"up,failed", {"up,starting START", "down,failed", "down,failed", "up,starting START", "down,stopping,hold-down STOP", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", ".", "up,active", "down,waiting,hold-down"}},
+        {"down,absent", {"up,starting START", ".", ".", "up,starting START", "down,absent,hold-down", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", ".", "up,active", "down,waiting,hold-down"}},
+        {"up,absent", {"up,starting START", "down,absent", "down,absent", "up,starting START", "down,absent,hold-down", "down,waiting", ".", ".", "up,starting START", ".", ".", ".", ".", ".", ".", ".", ".", "up,active", "down,waiting,hold-down"}},
     };
 
     // The same of a task that is to be run once more: while it starts, and while it waits for that, done before.
@@ -225,6 +227,16 @@ TEST_SUITE("plan/unit_state") {
         CHECK(text(next(down, UnitEvent::StartingElsewhere, {.task = true})) == "up,starting");
     }
 
+    TEST_CASE("nothing to start: it is absent, also a task that was to be run once more") {
+        for (const Row& row : kService) {
+            CAPTURE(row.state);
+            UnitState s = parse(row.state);
+            std::string expected = s.actual != Actual::Starting ? text(s) : std::string(to_string(s.wanted)) + ",absent";
+            CHECK(text(next(s, UnitEvent::Missing, {})) == expected);
+        }
+        CHECK(text(next(parse("up,starting,again"), UnitEvent::Missing, {.task = true})) == "up,absent");
+    }
+
     TEST_CASE("if-running: run starts again what is active; nobody else does") {
         UnitKind again{.starts_again = true}, while_again{.holds = true, .starts_again = true};
         UnitState active{Wanted::Up, Actual::Active, Hold::None, false};
@@ -289,6 +301,7 @@ TEST_SUITE("plan/unit_state") {
                     bool was_running = s.actual == Actual::Starting || s.actual == Actual::Stopping;
                     bool ended = event == UnitEvent::JobDone || event == UnitEvent::JobFailed ||
                                  event == UnitEvent::FoundRunning ||
+                                 (event == UnitEvent::Missing && s.actual == Actual::Starting) ||
                                  (event == UnitEvent::Pause && s.actual == Actual::Starting);
                     if (was_running && !ended) CHECK(t.step == Step::None);
                     if (was_running && !ended) CHECK(t.state.actual == s.actual);

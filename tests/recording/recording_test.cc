@@ -68,7 +68,7 @@ std::vector<Event> all_events(std::string& message) {
                            JobEnded{.job = 5, .code = 3}, JobEnded{.job = 6, .signal = 9}, JobEnded{.job = 7, .error = kHostile},
                            ScriptStarted{.unit = "a b", .pid = 812, .started = std::chrono::milliseconds(1230), .by = ""},
                            ScriptStarted{.unit = "gdm", .pid = 4194304, .started = {}, .by = "o &x"},
-                           HandRequest{"gdm", UnitEvent::StoppedElsewhere, false}, JobEnded{.job = 9, .found_down = true},
+                           HandRequest{"gdm", UnitEvent::StoppedElsewhere, false}, JobEnded{.job = 9, .found_down = true}, JobEnded{.job = 9, .error = kHostile, .missing = true},
                            JobEnded{.job = 8}, JobEnded{.job = 9, .code = 0, .found_running = true}, DaemonReady{10}, ServiceSeen{kHostile, ServiceSeen::State::Failed, ServiceSeen::How::ByHand, kHostile}, ServiceSeen{"u", ServiceSeen::State::Running, ServiceSeen::How::Unseen, ""}, ServiceSeen{"u", ServiceSeen::State::Stopped, ServiceSeen::How::Alone, ""}, JobSeen{9, kHostile, true, kHostile}, JobSeen{10, "x", false, ""},
                            JobSignalled{11, 15, kHostile, ""}, JobSignalled{12, 9, "", kHostile}, DeadlineReached{}, HandRequest{"u", UnitEvent::HandStart, false},
                            HandRequest{"u", UnitEvent::HandRestart, false}, HandRequest{"u", UnitEvent::Refresh, false},

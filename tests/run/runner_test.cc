@@ -86,6 +86,28 @@ TEST_SUITE("run/runner") {
         CHECK_FALSE(shop.runner.start(script_job("a.b_c+d-9")).ended);
     }
 
+    TEST_CASE("what is not installed: skipped where the unit says so, at its start alone") {
+        Shop shop;
+        auto job = [&](const char* script, Verb verb, bool may) {
+            RunJob run = script_job(script, verb);
+            auto unit = std::make_shared<Unit>(*run.unit);
+            unit->service.may_be_missing = may;
+            run.unit = unit;
+            return run;
+        };
+        auto end = [&](const RunJob& run) { return shop.runner.start(run).ended.value_or(JobEnded{}); };
+        JobEnded skipped = end(job("gone", Verb::Start, true));
+        CHECK(skipped.missing);
+        CHECK(skipped.error == "not installed: " + shop.dir / "init.d/gone is missing");
+        CHECK_FALSE(end(job("gone", Verb::Stop, true)).missing);
+        CHECK_FALSE(end(job("gone", Verb::Start, false)).missing);
+        // What is there and cannot be trusted has failed.
+        shop.script("s", 0777);
+        CHECK_FALSE(end(job("s", Verb::Start, true)).missing);
+        CHECK(end(job("s", Verb::Start, true)).error.find("by everybody") != std::string::npos);
+        CHECK_FALSE(end(job("../x", Verb::Start, true)).missing);
+    }
+
     TEST_CASE("programs that somebody else could change are not run") {
         Shop shop;
         std::string path = shop.dir / "init.d/s";

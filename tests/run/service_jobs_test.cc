@@ -113,6 +113,27 @@ TEST_SUITE("run/service_jobs") {
         CHECK(host.systemd.calls.size() == 1);
     }
 
+    TEST_CASE("what the unit may do without: not there, masked, and no systemd at all") {
+        for (const char* load : {"not-found", "masked", "bad-setting"})
+            for (bool may : {true, false}) {
+                Host host;
+                host.unit->service.may_be_missing = may;
+                SystemdUnit unit = a("inactive");
+                unit.load = load;
+                host.systemd.put(unit);
+                host.run(1, Verb::Start);
+                REQUIRE(host.keeper.ends.size() == 1);
+                CHECK(host.keeper.ends[0].missing == (may && load != std::string("bad-setting")));
+            }
+        Host host;
+        ServiceJobs nowhere(host.systemd, host.keeper, false);
+        host.unit->service.may_be_missing = true;
+        auto end = nowhere.start({.job = 1, .unit = host.unit, .verb = Verb::Start});
+        REQUIRE(end);
+        CHECK(end->missing);
+        CHECK(end->error == "systemd does not run on this machine");
+    }
+
     TEST_CASE("missing, masked, broken: the reason, and nothing is asked for") {
         for (auto [load, trouble, why] : std::initializer_list<std::array<const char*, 3>>{
                  {"not-found", "", "systemd knows no unit a.service"},

@@ -90,7 +90,7 @@ class Machine:
 
     def power_on(self, programs, boot, **kw):
         """A guest that has run `boot` before it is ready.  There is no udev in it."""
-        files = scene() | vm.with_libs(programs) | {"/payload/init": (SETUP + boot).encode()}
+        files = scene() | vm.with_libs(programs) | {"/payload/init": (SETUP + boot).encode(), "/usr/sbin/alsactl": STUB}
         return vm.Guest(files=files, **kw)
 
     def __enter__(self):
@@ -263,7 +263,7 @@ class DebianMachine(Machine):
 
 def named(units):
     """(unit, its script): they have the same name but for the shipped ones."""
-    scripts = {"gdm": "gdm3", "alsa": "alsa-utils", "powernowd": "cpufrequtils", "ntpdate": "ntpdate-debian"}
+    scripts = {"gdm": "gdm3", "alsa": "alsa-utils", "alsa@card0": "alsa-utils", "powernowd": "cpufrequtils", "ntpdate": "ntpdate-debian"}
     return [(unit, scripts.get(unit, unit)) for unit in units]
 
 

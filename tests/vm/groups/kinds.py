@@ -20,7 +20,8 @@ def run(report, programs):
                                "cores": "at least 2 cpu"}.items():
                 expect(f"missing for {unit}", m.missing(unit), [fact])
             m.never("first-net", "sound", "cores", "ntpdate", "alsa")
-        with check("cpu: powernowd has started for the one that is there"):
+        with check("cpu: powernowd has started for the one that is there, once the machine has settled"):
+            m.wait("settled")
             m.once("powernowd", state="done")
         network(m, check)
         sound(m, check)
@@ -39,7 +40,7 @@ def network(m, check):
         m.clear_kernel_log()
         card_in(m, 1)
         m.wait("network interface")
-        m.once(*ours, state="done")
+        m.once("first-net", state="done")
         winner = m.started("first-net")[0].devpath
         expect("interface", pathlib.PurePath(winner).name, "eth0")
         notes.append(m.delay("first-net"))
@@ -95,9 +96,9 @@ def sound(m, check):
         audio_in(m, "snd1")
         m.wait("sound card")
         m.once("sound")
-        m.once("alsa", state="waiting")        # driven by events: it waits for the next
+        m.once("alsa@card0", state="done")
         notes += [m.delay("sound"), m.delay("alsa-utils")]
-    with check("sound: another card starts alsa again, and `sound card present` not"):
+    with check("sound: another card starts alsa for that card, and `sound card present` not"):
         audio_in(m, "snd2")
         m.wait("exactly 2 sound cards")
         m.until("grep -c /alsa-utils /var/log/ends | grep -q -v '^[01]$'")
@@ -178,7 +179,7 @@ def crashes(m, check):
         m.wait("sound card")
         m.once("first-sound", state="done")
     # Killed around the start itself, where the intent, the process and its mark are a few ms apart.
-    units = [*held, "sound", "alsa", "cores", "powernowd"]
+    units = [*held, "sound", "alsa@card0", "cores"]
     for delay in ("before it", 0, .005, .01, .02, .04, .08):
         name = delay if isinstance(delay, str) else f"{1000 * delay:.0f} ms after it"
         with check(f"kill -9 at the start, {name}: each script once") as notes:
@@ -189,7 +190,6 @@ def crashes(m, check):
             before = sum(len(m.started(script)) for _, script in named(units))
             m.launch()
             m.complete()
-            m.once(*held, "powernowd", state="done")
+            m.once(*held, "alsa@card0", state="done")
             m.once("sound", "cores")
-            m.once("alsa", state="waiting")
             notes.append(f"{before} of {len(units)} had begun")
