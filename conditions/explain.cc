@@ -24,6 +24,16 @@ std::string unsure_why(const Facts& facts, const DeviceFacts& device) {
     return device.ready() ? why : why + ", and udev is not done with it";
 }
 
+// A device of the class that the predicate takes, whatever its state.
+bool is_one_there(const DeviceTerm& term, const Facts& facts) {
+    bool there = false;
+    facts.each_device(term.class_id, "", [&](const DeviceFacts& device, bool unsure) {
+        there = !unsure && matches(term.predicate, device) == Truth::True;
+        return !there;
+    });
+    return there;
+}
+
 // What would make certain what is unknown.
 std::string awaited(const DeviceTerm& term, const Facts& facts) {
     std::string out;
@@ -137,6 +147,8 @@ class Explaining {
                 e.hardware = without_driver(term.class_id, facts_, classes_);
             if (!e.hardware.empty()) e.seen += "; " + to_string(e.hardware, true);
             if (e.truth == Truth::Unknown) e.supplier = awaited(c.device, facts_);
+            bool there = is_of_links(term.state) && (term.quantifier == Quantifier::It || is_one_there(term, facts_));
+            if (e.supplier.empty() && there) e.supplier = state_supplier(term.state);
             if (e.supplier.empty() && term.quantifier != Quantifier::It) e.supplier = classes_.supplied_by(c.device.class_id);
         } else if (c.kind == Kind::Fact) {
             e.seen = facts_.seen(c.fact);

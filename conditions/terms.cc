@@ -48,14 +48,17 @@ constexpr std::array kFacts{
 };
 
 constexpr std::array kStates{
-    StateTerm{DeviceState::Present, "present", "the device is there and ready for use"},
-    StateTerm{DeviceState::Seen, "seen", "the kernel announced it; udev may still be at work on it"},
+    StateTerm{DeviceState::Present, "present", "the device is there and ready for use", ""},
+    StateTerm{DeviceState::Seen, "seen", "the kernel announced it; udev may still be at work on it", ""},
     StateTerm{DeviceState::Bound, "bound",
-              "it, or its nearest ancestor on a bus, has a driver"},
-    StateTerm{DeviceState::Up, "up", "of a network interface: it is switched on"},
-    StateTerm{DeviceState::Running, "running", "of a network interface: it is up, and has a carrier"},
+              "it, or its nearest ancestor on a bus, has a driver", ""},
+    StateTerm{DeviceState::Up, "up", "of a network interface: it is switched on",
+              "whoever switches it on: ifup, NetworkManager, ip link set NAME up"},
+    StateTerm{DeviceState::Running, "running", "of a network interface: it is up, and has a carrier",
+              "whoever switches it on, and a carrier: a cable, an access point, the other end of a tunnel"},
     StateTerm{DeviceState::Online, "online",
-              "of a network interface: it is running, and has an address beyond link scope"},
+              "of a network interface: it is running, and has an address beyond link scope",
+              "whoever configures the network: ifup, a DHCP client, NetworkManager"},
 };
 
 constexpr std::array<std::string_view, 21> kKeywords{
@@ -102,6 +105,12 @@ std::span<const StateTerm> state_terms() { return kStates; }
 std::string_view state_name(DeviceState state) {
     for (const StateTerm& term : kStates)
         if (term.state == state) return term.word;
+    __builtin_unreachable();
+}
+
+std::string_view state_supplier(DeviceState state) {
+    for (const StateTerm& term : kStates)
+        if (term.state == state) return term.supplier;
     __builtin_unreachable();
 }
 

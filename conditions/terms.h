@@ -35,10 +35,12 @@ struct StateTerm {
     DeviceState state;
     std::string_view word;
     std::string_view help;
+    std::string_view supplier;  // who could bring a device that is there into it; or empty
 };
 
 std::span<const StateTerm> state_terms();
 std::string_view state_name(DeviceState state);
+std::string_view state_supplier(DeviceState state);
 
 // Words of the language itself; class names may neither contain them nor begin with one.
 std::span<const std::string_view> keywords();

@@ -277,6 +277,19 @@ TEST_SUITE("conditions/evaluate") {
         CHECK(missing_text(facts, "disk for 5s") == "disk");
     }
 
+    TEST_CASE("who could help: a card that is there needs to be switched on, and not to be bought") {
+        TestFacts facts;
+        auto supplier = [&](const char* text) { return explain(read(facts, text), facts, facts.classes, 100s, {}).supplier; };
+        CHECK(supplier("network interface online") == "somebody");  // there is none
+        facts.add("network interface", "/devices/eth0");
+        for (LinkState state : {LinkState::Up, LinkState::Running, LinkState::Online}) facts.links[{"/devices/eth0", state}] = F;
+        CHECK(supplier("network interface up").starts_with("whoever switches it on: ifup"));
+        CHECK(supplier("first network interface running").find("a cable") != std::string::npos);
+        CHECK(supplier("network interface online").starts_with("whoever configures the network"));
+        CHECK(supplier("network interface[name = \"eth1\"] online") == "somebody");
+        CHECK(supplier("at least 2 network interfaces") == "somebody");
+    }
+
     TEST_CASE("a no says what was seen instead, how old it is, and who could help") {
         TestFacts facts;
         auto& eth = facts.add("network interface", "/devices/eth0");
