@@ -20,22 +20,29 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Notes are about this machine, and not about the file: they are not counted.
+enum class Severity : unsigned char { Error, Warning, Note };
+
 struct Finding {
-    bool error = true;
+    Severity severity = Severity::Error;
     std::string unit;  // empty: of a class or a folder
     Error what;
 };
+
+const char* word_of(Severity severity) {
+    return severity == Severity::Error ? "error" : severity == Severity::Warning ? "warning" : "note";
+}
 
 struct Findings {
     std::vector<Finding> list;
     size_t units = 0;  // that were read and are good
 
-    void add(bool error, const std::string& unit, const Error& what) {
-        list.push_back({error, unit, what});
+    void add(Severity severity, const std::string& unit, const Error& what) {
+        list.push_back({severity, unit, what});
     }
-    auto errors() const {
+    size_t count(Severity severity) const {
         return static_cast<size_t>(
-            std::count_if(list.begin(), list.end(), [](const Finding& f) { return f.error; }));
+            std::count_if(list.begin(), list.end(), [&](const Finding& f) { return f.severity == severity; }));
     }
 };
 
@@ -53,22 +60,37 @@ bool concerns(const std::string& subject, const std::string& file) {
     return file.starts_with(subject + "/") || file.starts_with(subject + ".d/");
 }
 
+// What a unit starts and this machine has not; empty: it is there, or its absence is provided for (if-missing).
+std::string lacks(const Service& service) {
+    std::error_code bad;
+    if (service.may_be_missing) return "";
+    const bool script = service.kind == Service::Kind::InitScript;
+    std::string path = script ? "/etc/init.d/" + service.init_script : service.start.empty() ? "" : service.start[0];
+    if (path.empty() || fs::exists(path, bad)) return "";
+    for (const char* folder : {"/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/"})
+        if (script && fs::exists(folder + service.init_script + ".service", bad)) return "";
+    return path;
+}
+
 void collect(const Question& question, Findings& findings) {
     Configuration c = load_configuration(question.dirs, question.trust);
     if (c.classes->classes().empty())
-        findings.add(false, "", Error{.where = {question.dirs.units[0], 0, 0}, .what = "no class of devices is known: there is no "
+        findings.add(Severity::Warning, "", Error{.where = {question.dirs.units[0], 0, 0}, .what = "no class of devices is known: there is no "
                                       "classes.d in the folders that are read", .source = "", .caret = -1,
                                       .hint = "devmux is not installed? classes.d of its units.d belongs beside your units"});
     for (const Error& error : c.errors)
-        if (concerns(question.subject, error.where.file)) findings.add(true, "", error);
+        if (concerns(question.subject, error.where.file)) findings.add(Severity::Error, "", error);
     for (const auto& [name, errors] : c.broken)
         for (const Error& error : errors)
             if (name == question.unit || concerns(question.subject, error.where.file))
-                findings.add(true, name, error);
+                findings.add(Severity::Error, name, error);
     for (const auto& [name, unit] : c.units) {
         if (!concerns(question.subject, unit->file)) continue;
         ++findings.units;
-        for (const Error& warning : unit->warnings) findings.add(false, name, warning);
+        for (const Error& warning : unit->warnings) findings.add(Severity::Warning, name, warning);
+        if (std::string path = lacks(unit->service); !path.empty())
+            findings.add(Severity::Note, name, {.where = {unit->file, 0, 0}, .what = path + " is not there on this machine",
+                                                .source = "", .caret = -1, .hint = "if-missing: skip, if it need not be"});
     }
 }
 
@@ -110,16 +132,16 @@ Result<Question> question_of(const std::string& given) {
 
 void print_findings(const Findings& findings) {
     for (const Finding& f : findings.list) {
-        std::string word = f.error ? "error" : "warning";
+        std::string word = word_of(f.severity);
         Error shown = f.what;
         shown.what = word + ": " + shown.what;
         // A file that is not trusted yet is escaped like a device; only our own word gets a colour.
         std::string text = printable_lines(shown.to_string());
         text.replace(text.find(word + ": "), word.size(),
-                     painted(f.error ? Colour::Bad : Colour::Doubt, word));
+                     painted(f.severity == Severity::Error ? Colour::Bad : Colour::Doubt, word));
         print_line(text);
     }
-    size_t errors = findings.errors(), warnings = findings.list.size() - errors;
+    size_t errors = findings.count(Severity::Error), warnings = findings.count(Severity::Warning);
     print_line(std::to_string(findings.units) +
                (findings.units == 1 ? " unit is good, " : " units are good, ") +
                std::to_string(errors) + (errors == 1 ? " error, " : " errors, ") +
@@ -132,16 +154,15 @@ void print_findings_json(const Findings& findings) {
         list.push_back({{"file", printable_lines(f.what.where.file)},
                         {"line", f.what.where.line},
                         {"column", f.what.where.column},
-                        {"severity", f.error ? "error" : "warning"},
+                        {"severity", word_of(f.severity)},
                         {"unit", printable_lines(f.unit)},
                         {"what", printable_lines(f.what.what)},
                         {"source", printable_lines(f.what.source)},
                         {"caret", f.what.caret},
                         {"hint", printable_lines(f.what.hint)}});
-    size_t errors = findings.errors();
     print_json({{"units", findings.units},
-                {"errors", errors},
-                {"warnings", findings.list.size() - errors},
+                {"errors", findings.count(Severity::Error)},
+                {"warnings", findings.count(Severity::Warning)},
                 {"findings", std::move(list)}});
 }
 
@@ -161,11 +182,11 @@ void add_check(CLI::App& app, Commands& commands) {
                             for (const std::string& path : *paths) {
                                 auto question = question_of(path);
                                 if (question) collect(*question, findings);
-                                else findings.add(true, "", question.error());
+                                else findings.add(Severity::Error, "", question.error());
                             }
                             if (session.json) print_findings_json(findings);
                             else print_findings(findings);
-                            return findings.errors() == 0 ? Exit::Ok : Exit::No;
+                            return findings.count(Severity::Error) == 0 ? Exit::Ok : Exit::No;
                         }});
 }
 

@@ -17,13 +17,14 @@ void add_list(CLI::App& app, Commands& commands) {
                             std::vector<Row> rows;
                             for (const Json& u : units.value) {
                                 std::string state = u.at("state"), kind = u.at("kind"),
-                                            condition = u.at("condition"), disk = on_disk_text(u);
+                                            condition = u.at("condition"), disk = on_disk_text(u), boot = u.at("boot_if");
                                 if (state == "for-each") kind = "for-each " + u.at("for_each").get<std::string>() + "; " + kind;
                                 rows.push_back(
                                     {{u.at("name")},
                                      {state, colour_of_state(state)},
                                      {u.at("service")},
                                      {(condition.empty() ? kind : kind + " " + condition) +
+                                      (boot.empty() ? "" : (kind.empty() ? "boot-if " : "; boot-if ") + boot) +
                                       (disk.empty() ? "" : (kind.empty() ? "" : "; ") + disk)}});
                             }
                             print_table({"NAME", "STATE", "STARTS", "CONDITION"}, rows);

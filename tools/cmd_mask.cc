@@ -89,6 +89,14 @@ std::string stronger(const Place& place, const std::string& unit) {
     return "";
 }
 
+// A mask of a name that is no unit's would be a slip of the pen that nobody sees.
+bool is_known(const Place& place, Client& client, const std::string& unit) {
+    std::error_code bad;
+    for (const std::string& folder : place.folders)
+        if (std::filesystem::exists(std::filesystem::symlink_status(folder + "/" + unit + ".yaml", bad))) return true;
+    return place.daemon && static_cast<bool>(client.call("Unit", {unit}));
+}
+
 Exit mask(const Session& session, const Options& options) {
     Client client(session.runtime_dir);
     Exit code = Exit::Ok;
@@ -96,6 +104,11 @@ Exit mask(const Session& session, const Options& options) {
     if (!place) return complain(place.error().to_string()), code;
     const std::string& folder = place->folders[place->chosen];
     std::vector<std::pair<std::string, bool>> done;
+    for (const std::string& unit : options.units)
+        if (options.folders.empty() && is_unit_name(unit) && !is_known(*place, client, unit)) {
+            complain(about("there is no unit " + devmux::quoted(unit), "devmux list shows them").to_string());
+            return Exit::NoSuchThing;
+        }
     for (const std::string& unit : options.units) {
         if (std::string path = stronger(*place, unit); !path.empty() && is_unit_name(unit) && !is_mask(path))
             return refused(about(path + " is stronger than a mask in " + folder, "move it away, or leave out --runtime"));

@@ -72,7 +72,7 @@ def exit_codes_and_json(p):
             (["stop", "hand"], 0, True), (["stop", "nobody"], 4, False), (["stop"], 2, False),
             (["reset", "hand"], 0, True), (["reset", "--latch", "w"], 0, True), (["reset", "nobody"], 4, False),
             (["reset"], 2, False), (["restart", "hand"], 0, True), (["restart", "each"], 5, False), (["restart"], 2, False),
-            (["mask", "hand"], 5, False), (["mask", "../x"], 5, False), (["mask", "--runtime", "hand"], 5, False),
+            (["mask", "hand"], 5, False), (["mask", "../x"], 5, False), (["mask", "nobody"], 4, False), (["mask", "--runtime", "hand"], 5, False),
             (["mask", "masked"], 0, True), (["unmask", "hand"], 0, True), (["mask"], 2, False), (["unmask"], 2, False),
             (["reload"], 1, True), (["reload", "x"], 2, False),
             (["check", good], 0, True), (["check", bad], 1, True), (["check", p.units], 1, True),

@@ -145,6 +145,7 @@ def mask_and_unmask(p):
     etc, volatile = p.dir / "etc/devmux/units.d", p.dir / "run/devmux/units.d"
     p.unit("u", p.command(stop=True))
     p.unit("v", p.command(stop=True))
+    p.unit("w", p.command(stop=True))
     d = p.daemon(units=[p.units, volatile, etc])
     d.ask("start", "u")
     done = d.ask("mask", "u")
@@ -171,6 +172,7 @@ def mask_and_unmask(p):
     contains((etc / "v.yaml").read_text(), "mine", "the file")
     contains(d.ask("unmask", "v").stdout, "is not masked", "a file is not taken away")
     contains((etc / "v.yaml").read_text(), "mine", "the file")
+    contains(d.ask("mask", "nosuch", code=4).stderr, 'there is no unit "nosuch"', "a slip of the pen")
     for name in ("../v", "a/b", ".v", "x" * 65):
         contains(d.ask("mask", name, code=5).stderr, "no name of a unit", name)
     etc.chmod(0o777)
