@@ -21,6 +21,7 @@ class Services final : private ServiceKeeper {
         std::function<std::optional<Error>(const Record&)> save;
         std::function<void(const Event&)> told;      // from the loop, never from within a call
         std::function<void(const RunJob&)> run;      // a script that systemd does not know
+        std::function<void(const std::string&)> targets;  // the runlevel that they stand for
     };
     // The process that a mark names where systemd runs the job: systemd itself.
     static constexpr int kMarkPid = 1;
@@ -39,6 +40,7 @@ class Services final : private ServiceKeeper {
     std::optional<Error> mark_service_job(JobId job, Time boottime) override;
     void service_job_ended(const JobEnded& end) override { hooks_.told(end); }
     void service_seen(const ServiceSeen& seen) override { hooks_.told(seen); }
+    void targets_seen(const std::string& runlevel) override { hooks_.targets(runlevel); }
     void run_script(const RunJob& job) override { hooks_.run(job); }
 
     Hooks hooks_;

@@ -98,6 +98,7 @@ class Shell final : public Control, private ChildWatch {
     void print_output(const std::vector<OutputLine>& lines);
     void watch_files();
     void watch_runlevel();  // shell_boot.cc
+    void tell_runlevel();
     void read_scripts();
     void watch(int pidfd, JobId job) override;
     void unwatch(int pidfd, JobId job) override;
@@ -182,6 +183,8 @@ class Shell final : public Control, private ChildWatch {
     bool links_failed_ = false;  // it could not be opened, and that was told
     uint64_t links_lost_ = 0, all_links_lost_ = 0;  // of links_, and since the start
     std::optional<RunlevelWatch> runlevel_;
+    std::optional<std::string> of_utmp_, told_runlevel_;
+    std::string of_targets_;  // systemd's
     std::multimap<Time, std::string> looks_;  // devpaths to look at again, and when
     std::shared_ptr<std::atomic<bool>> ask_records_ = std::make_shared<std::atomic<bool>>(false);
     std::array<std::optional<InDoubt::Why>, 3> lost_;  // by Transport: until it is read empty

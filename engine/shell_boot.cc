@@ -21,8 +21,10 @@ void Shell::watch_runlevel() {
     auto take = [this] {
         auto seen = runlevel_->take();
         if (!seen) return;
-        if (runner_) runner_->set_runlevel(seen->level);
-        feed(*seen);
+        of_utmp_ = seen->level;
+        tell_runlevel();
+        // Where systemd writes no record, or none yet, its targets tell.
+        if (of_utmp_->empty() && services_) services_->jobs().follow_targets();
     };
     loop_.on_readable(runlevel_->fd(), "runlevel", Loop::Priority::Files, [this, take] {
         take();
@@ -34,6 +36,16 @@ void Shell::watch_runlevel() {
     if (poll(&first, 1, kFirstAnswerMs) > 0) take();
     read_scripts();
     for (Event& event : brought) feed(event);
+}
+
+// What init has noted comes first.
+void Shell::tell_runlevel() {
+    if (!of_utmp_) return;
+    const std::string& level = of_utmp_->empty() ? of_targets_ : *of_utmp_;
+    if (told_runlevel_ == level) return;
+    told_runlevel_ = level;
+    if (runner_) runner_->set_runlevel(level);
+    feed(RunlevelSeen{level});
 }
 
 // Of the scripts that units name. Under systemd links in /etc/rc?.d are a matter of its generator.

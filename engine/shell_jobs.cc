@@ -61,6 +61,11 @@ void Shell::open_services() {
             run_here(job);
             handle_pending();
             turn_ended();
+        },
+        .targets = [this](const std::string& runlevel) {
+            of_targets_ = runlevel;
+            tell_runlevel();
+            turn_ended();
         }});
 }
 

@@ -7,6 +7,7 @@
 // else one of ours, devmux-NAME.service, that outlives us.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,6 +30,8 @@ class ServiceKeeper {
     virtual std::optional<Error> mark_service_job(JobId job, Time boottime) = 0;
     virtual void service_job_ended(const JobEnded& end) = 0;
     virtual void service_seen(const ServiceSeen& seen) = 0;
+    // The runlevel that systemd's targets stand for (follow_targets()); empty: none of them is active.
+    virtual void targets_seen(const std::string& runlevel) = 0;
     // An init script that systemd does not know: run it as elsewhere. A start comes back by start_script().
     virtual void run_script(const RunJob& job) = 0;
 };
@@ -42,6 +45,9 @@ class ServiceJobs final : private SystemdListener {
     bool is_ours(const Service& service) const;
     // The units whose services are watched from now on, instead of those before.
     void follow(const std::vector<std::shared_ptr<const Unit>>& units);
+
+    // From now on the targets that stand for runlevels are watched.
+    void follow_targets();
 
     // With a value it has ended already.
     std::optional<JobEnded> start(const RunJob& job);
@@ -119,6 +125,8 @@ class ServiceJobs final : private SystemdListener {
     void note(Followed& followed, const SystemdUnit& unit, bool by_hand);
     void listed(const std::string& name, const std::string& unit);
     bool has_job(const std::string& unit) const;
+    void look_at_targets();
+    void target_looked_at(size_t target, bool active);
 
     Systemd& systemd_;
     ServiceKeeper& keeper_;
@@ -130,6 +138,9 @@ class ServiceJobs final : private SystemdListener {
     std::unordered_multimap<std::string, std::string> by_name_;  // of systemd: ours
     std::unordered_map<uint32_t, std::string> early_;  // ends of jobs while an answer with a number is awaited
     uint64_t turns_ = 0;
+    bool targets_wanted_ = false;
+    std::array<std::optional<bool>, 3> targets_;      // active; nothing: not looked at yet
+    std::optional<std::string> runlevel_;  // as it was told
 };
 
 // What systemd calls the unit of an init script, and we where it has none.

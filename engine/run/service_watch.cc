@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "conditions/text.h"
@@ -26,7 +27,40 @@ std::optional<ServiceSeen::State> state_of(const SystemdUnit& unit) {
     return unit.active == "inactive" ? std::optional(ServiceSeen::State::Stopped) : std::nullopt;
 }
 
+// runlevel(8) of systemd. The highest that is active counts: each pulls in those below it.
+struct Target {
+    const char *unit, *runlevel;
+};
+constexpr std::array kTargets{Target{"graphical.target", "5"}, Target{"multi-user.target", "3"},
+                              Target{"rescue.target", "1"}};
+
 }  // namespace
+
+void ServiceJobs::follow_targets() {
+    if (!here_ || std::exchange(targets_wanted_, true)) return;
+    connect();
+    if (there_) look_at_targets();
+}
+
+void ServiceJobs::look_at_targets() {
+    if (!targets_wanted_) return;
+    for (size_t i = 0; i < kTargets.size(); ++i)
+        (void)systemd_.look(kTargets[i].unit, [this, i](const Answer& answer) {
+            if (const auto* unit = std::get_if<SystemdUnit>(&answer)) target_looked_at(i, unit->runs());
+        });
+}
+
+void ServiceJobs::target_looked_at(size_t target, bool active) {
+    targets_[target] = active;
+    std::string level;
+    for (size_t i = 0; i < kTargets.size(); ++i) {
+        if (!targets_[i]) return;
+        if (*targets_[i] && level.empty()) level = kTargets[i].runlevel;
+    }
+    if (runlevel_ == level) return;
+    runlevel_ = level;
+    keeper_.targets_seen(level);
+}
 
 void ServiceJobs::follow(const std::vector<std::shared_ptr<const Unit>>& units) {
     std::map<std::string, Followed> old = std::move(followed_);
@@ -69,6 +103,7 @@ void ServiceJobs::systemd_there() {
     for (JobId id : waiting)
         if (auto it = jobs_.find(id); it != jobs_.end()) look(it->second);
     for (auto& [name, followed] : followed_) refresh(followed);
+    look_at_targets();
 }
 
 void ServiceJobs::systemd_lost() {
@@ -113,6 +148,7 @@ void ServiceJobs::systemd_job_removed(uint32_t number, const std::string& unit, 
 }
 
 void ServiceJobs::systemd_unit_changed(const std::string& unit) {
+    if (std::ranges::any_of(kTargets, [&](const Target& target) { return unit == target.unit; })) look_at_targets();
     std::vector<JobId> asked;
     for (auto& [id, job] : jobs_)
         if (job.name == unit && (job.stage == Stage::After || job.stage == Stage::Running)) asked.push_back(id);

@@ -34,6 +34,8 @@ struct Keeper final : ServiceKeeper {
         seen.push_back(s.unit + " " + std::string(to_string(s.state)) + " " + std::string(to_string(s.how)) + ": " + s.text);
     }
     void run_script(const RunJob& job) override { scripts.push_back(job); }
+    std::vector<std::string> runlevels;
+    void targets_seen(const std::string& runlevel) override { runlevels.push_back(runlevel); }
 };
 
 struct Host {
@@ -132,6 +134,33 @@ TEST_SUITE("run/service_jobs") {
         REQUIRE(end);
         CHECK(end->missing);
         CHECK(end->error == "systemd does not run on this machine");
+    }
+
+    TEST_CASE("runlevels of targets: the highest that is active, and none of them is none") {
+        Host host;
+        auto put = [&](const char* target, const char* active) { host.systemd.change(FakeSystemd::unit(target, active)); };
+        host.jobs.follow_targets();
+        host.jobs.follow_targets();
+        host.systemd.answer();
+        CHECK(host.keeper.runlevels == std::vector<std::string>{""});  // a boot that has not come so far
+        put("multi-user.target", "active");
+        put("graphical.target", "active");
+        put("a.service", "active");
+        put("graphical.target", "inactive");
+        put("multi-user.target", "inactive");
+        put("rescue.target", "active");
+        CHECK(host.keeper.runlevels == std::vector<std::string>{"", "3", "5", "3", "", "1"});
+        // The connection is lost, and what changed meanwhile is found.
+        host.systemd.lose();
+        host.systemd.put(FakeSystemd::unit("rescue.target", "inactive"));
+        host.systemd.put(FakeSystemd::unit("multi-user.target", "active"));
+        host.jobs.deadline(kNever);
+        host.systemd.answer();
+        CHECK(host.keeper.runlevels.back() == "3");
+        ServiceJobs nowhere(host.systemd, host.keeper, false);
+        nowhere.follow_targets();
+        host.systemd.answer();
+        CHECK(host.keeper.runlevels.size() == 7);
     }
 
     TEST_CASE("missing, masked, broken: the reason, and nothing is asked for") {
