@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "conditions/grammar.h"
 #include "conditions/hardware.h"
 #include "engine/model/class_file.h"
 #include "engine/model/configuration.h"
@@ -87,6 +88,49 @@ TEST_SUITE("model/classes") {
             ClassId id = *c.classes->find(row.class_name);
             CHECK(to_string(without_driver(id, without, *c.classes), true) == row.text);
             CHECK(to_string(without_driver(id, with, *c.classes), true) == "");
+        }
+    }
+
+    // From the kernel's own variables: cfg80211 names the kind of its devices before they are announced, as bridges,
+    // bonds, VLANs and ppp do. A wifi card has hardware; mac80211_hwsim has none.
+    TEST_CASE("network interfaces: wireless, virtual, bridges, bonds and VLANs are told apart") {
+        Configuration c = shipped();
+        struct Row {
+            const char *recording, *name;
+            bool wireless, is_virtual;
+            const char* class_name;
+        };
+        for (const Row& row : {Row{"network-wifi", "wlan0", true, true, ""},
+                               {"network-e1000e", "eth0", false, false, ""},
+                               {"network-usb", "usb0", false, false, ""},
+                               {"network-virtio", "eth0", false, false, ""},
+                               {"network-bridge", "br0", false, true, "bridge"},
+                               {"network-bond", "bond1", false, true, "bond"},
+                               {"network-vlan", "dummy0.5", false, true, "vlan"},
+                               {"network-tun", "tun0", false, true, ""},
+                               {"network-wireguard", "wg0", false, true, ""},
+                               {"network-veth", "veth0", false, true, ""}}) {
+            CAPTURE(row.recording);
+            World world(c.classes);
+            std::vector<DeviceChange> changes;
+            uint64_t seqnum = 1'000'000;
+            for (const RecordedDevice& d : read_recording(kRecordings / (std::string(row.recording) + ".txt")))
+                feed(world.table, d, *c.needs, seqnum, changes);
+            auto is = [&](const std::string& set) {
+                auto term = parse_device_set(set, *c.classes);
+                REQUIRE(term);
+                bool found = false;
+                world.table.each_of(term->class_id, "", [&](const DeviceFacts& d, bool unsure) {
+                    found |= !unsure && d.name() == row.name && matches(term->predicate, d) == Truth::True;
+                    return true;
+                });
+                return found;
+            };
+            CHECK(is("network interface"));
+            CHECK(is("network interface[wireless]") == row.wireless);
+            CHECK(is("network interface[virtual]") == row.is_virtual);
+            CHECK(is("network interface[not virtual]") != row.is_virtual);
+            for (const char* name : {"bridge", "bond", "vlan"}) CHECK(is(name) == (row.class_name == std::string(name)));
         }
     }
 
