@@ -112,19 +112,22 @@ class NfsServer:
 
     def __init__(self, port):
         self.port = port
-        self.options = f"vers=4.1,port={port}"
         # For an initramfs: the modules, and a mount without mount.nfs, which would fill in the address.
         self.modules = "virtio_pci virtio_net nfsv4"
         # The text of an initramfs must not have the port in it, which makes it another each time.
         self.append = f"nfsport={port}"
 
+    def at(self, path):
+        return f"{SERVER}:{self.PATH}{path}"
+
     def mount(self, path, where):
         """Shell text for an initramfs that mounts a folder of the file system."""
         return (f"port=$(sed 's/.*nfsport=\\([0-9]*\\).*/\\1/' /proc/cmdline)\n"
-                f"mount -t nfs4 -o vers=4.1,port=$port,addr={SERVER} {SERVER}:{self.PATH}{path} {where}\n")
+                f"mount -t nfs4 -o vers=4.1,port=$port,addr={SERVER} {self.at(path)} {where}\n")
 
     def fstab(self, path, where):
-        return f"{SERVER}:{self.PATH}{path} {where} nfs4 {self.options} 0 0\n"
+        """A line of fstab. With nolock, mountnfs.sh needs no rpcbind for it, which boot has started anyway."""
+        return f"{self.at(path)} {where} nfs vers=4.1,port={self.port},nolock 0 0\n"
 
 
 @contextlib.contextmanager
