@@ -162,6 +162,12 @@ def guarded(part):
         count(0, 1, f"{part.__name__}: {short(repr(error))}")
 
 
+def roots():
+    """What guests boot from. It is downloaded and unpacked, for which the compiler leaves time enough; a failure is told
+    by the guests."""
+    run("roots of the guests", [sys.executable, "tests/vm/debian.py", "--roots"])
+
+
 def guests():
     script("in a guest", [sys.executable, "tests/vm/acceptance.py", "--build", "build", "--beside", "2"])
 
@@ -169,8 +175,13 @@ def guests():
 def main():
     begin = time.monotonic()
     ok = True
+    making = threading.Thread(target=guarded, args=(roots,)) if "vm" in PARTS else None
+    if making:
+        making.start()
     if {"unit", "e2e", "vm"} & set(PARTS):
         ok = build("build", "-Ddebug=false")  # what a debugger wants costs a third of the time
+    if making:
+        making.join()
     if ok and "unit" in PARTS:
         meson_tests("build")
         manual_pages()

@@ -2,8 +2,9 @@
 """A guest that is a whole Debian: its own init, its own udevd, its own rules.
 
     debian.py [sysvinit|systemd]        makes the root, if the cache has none, and boots it once
+    debian.py --roots                   makes the roots that the cache has not, and gets the kernel
 
-How is a Debian root made?  image() answers: debootstrap installs a few packages
+How is a Debian root made?  image() answers: mmdebstrap installs a few packages
 from the mirror that apt uses, what nobody needs in a guest is cut away, a few
 files are added, and all of it is packed into an ext4 image, once.  The image is
 never written: each guest writes to a throw-away copy on top of it.
@@ -30,8 +31,8 @@ right before udev is started, with a shell, and boots on when it is told to:
 
 The shell is no login: it is there before init, and is none of init's business.
 
-Needed on the host besides what vm.py needs: root, for debootstrap, and the packages
-debootstrap e2fsprogs.
+Needed on the host besides what vm.py needs: root, for mmdebstrap, and the packages
+mmdebstrap e2fsprogs.
 """
 import hashlib
 import json
@@ -49,6 +50,7 @@ import vm
 # emulated machine and nobody needs; the initramfs has mounted all that is to be mounted.
 CUT = """usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/zoneinfo usr/share/lintian
     usr/share/bash-completion usr/lib/udev/hwdb.d var/cache/apt var/cache/debconf var/lib/apt var/log/apt""".split()
+SKIPPED = [f"/usr/share/{what}/*" for what in ("doc", "man", "info", "locale")]      # of these nothing is unpacked
 SIZE = "1G"                 # of the file system; the image takes up what is in it
 
 FILES = {
@@ -64,11 +66,12 @@ FILES = {
 class Flavour:
     """What makes a root.  Each change of these makes a new image."""
 
-    def __init__(self, packages, cut, files, masked=""):
+    def __init__(self, packages, cut, files, masked="", skipped=""):
         self.packages = packages.split()
         self.cut = [*CUT, *cut.split()]
         self.files = {**FILES, **files}
         self.masked = [f"/etc/systemd/system/{unit}" for unit in masked.split()]
+        self.skipped = [*SKIPPED, *skipped.split()]
 
 
 INITTAB = """id:2:initdefault:
@@ -130,6 +133,14 @@ ExecStart=/bin/sh -c "echo BOOT-COMPLETE >/dev/console"
             sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount
             proc-sys-fs-binfmt_misc.automount"""),
 }
+# The packages of the shipped units, under either init: a root for two. Its /sbin/init is that of sysvinit; a guest
+# whose before-init makes it a link to systemd boots with that. X does without OpenGL.
+FLAVOURS["packages"] = Flavour(
+    "sysvinit-core sysv-rc insserv systemd udev kmod iproute2 procps libsystemd0 dbus alsa-utils alsa-ucm-conf bluez "
+    "ntpsec-ntpdate fetchmail ifrename cpufrequtils initscripts xdm xserver-xorg-core xserver-xorg-input-libinput",
+    "etc/systemd/system/timers.target.wants", {**FLAVOURS["systemd"].files, "/etc/inittab": INITTAB},
+    " ".join(path.rpartition("/")[2] for path in FLAVOURS["systemd"].masked),
+    "/usr/lib/x86_64-linux-gnu/dri/* /usr/lib/x86_64-linux-gnu/libLLVM* /usr/lib/x86_64-linux-gnu/libz3*")
 
 
 class Mounts:
@@ -196,11 +207,11 @@ def image(flavour="sysvinit"):
 
 def _check_host():
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    packages = {"debootstrap": "debootstrap", "mke2fs": "e2fsprogs"}
+    packages = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs"}
     if missing := [package for program, package in packages.items() if not shutil.which(program, path=path)]:
         raise vm.GuestError(f"a Debian root cannot be made: install the packages {' '.join(missing)}")
     if os.geteuid():
-        raise vm.GuestError("a Debian root cannot be made: debootstrap needs root. Run this as root once; it is "
+        raise vm.GuestError("a Debian root cannot be made: mmdebstrap needs root. Run this as root once; it is "
                             f"kept in {vm.CACHE}")
 
 
@@ -226,7 +237,8 @@ def _mirror(release):
 
 def _install(wanted, release, root):
     # What it mounts, and what it runs, goes with it, however it ends.
-    vm.run("unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase",
+    vm.run("unshare", "--mount", "--pid", "--fork", "--kill-child", "mmdebstrap", "--mode=root", "--variant=minbase",
+           "--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={path}" for path in wanted.skipped),
            f"--include={','.join(wanted.packages)}", release, str(root), _mirror(release))
     for pattern in wanted.cut:
         for path in root.glob(pattern):
@@ -307,12 +319,17 @@ while [ -e "/run/udev-held/$1" ]; do sleep 0.05; done
 
 def main():
     flavour = sys.argv[1] if len(sys.argv) > 1 else "sysvinit"
-    if flavour not in FLAVOURS:
-        sys.exit(f"usage: debian.py [{'|'.join(FLAVOURS)}]")
+    if flavour not in (*FLAVOURS, "--roots"):
+        sys.exit(f"usage: debian.py [{'|'.join(FLAVOURS)}|--roots]")
     try:
-        began = time.monotonic()
-        path = image(flavour)
-        print(f"{path}: {path.stat().st_blocks * 512 >> 20} MiB, {time.monotonic() - began:.1f} s")
+        if flavour == "--roots":
+            vm.kernel()
+        for name in FLAVOURS if flavour == "--roots" else [flavour]:
+            began = time.monotonic()
+            path = image(name)
+            print(f"{path}: {path.stat().st_blocks * 512 >> 20} MiB, {time.monotonic() - began:.1f} s", flush=True)
+        if flavour == "--roots":
+            return
         began = time.monotonic()
         with DebianGuest(flavour) as guest:
             print(f"up after {time.monotonic() - began:.1f} s")
