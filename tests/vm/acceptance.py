@@ -19,6 +19,7 @@ pulled.  The groups, a module of groups/ and one or more guests each:
     sysvinit the boot of a Debian with sysvinit: order, runlevels, the end of the machine
     ntp      the shipped ntpdate, with the real program and a real server on this machine
     nfs      root and /usr on real NFS: mountnfs, and the interface that they come over
+    packages the shipped units with their packages, sysvinit and systemd: what they start is really there
 
 The first three and `timeouts` have no udev.  Init scripts are stubs that log how they were
 called.  Nothing passes or fails for the time it took, except by timeouts of
@@ -49,11 +50,12 @@ import time
 import traceback
 
 import vm
-from groups import debian, guard, kinds, login, nfs, ntp, record, systemd, sysvinit, timeouts, udev, walk
+from groups import debian, guard, kinds, login, nfs, ntp, packages, record, systemd, sysvinit, timeouts, udev, walk
 from machine import SOURCE
 
 HERE = pathlib.Path(__file__).resolve().parent
-GROUPS = {"login": login.run, "walk": walk.run, "kinds": kinds.run, "debian": debian.run,
+# The longest comes first: where two run at a time, none is left alone for long.
+GROUPS = {"packages": packages.run, "login": login.run, "walk": walk.run, "kinds": kinds.run, "debian": debian.run,
           "udev": udev.run, "record": record.run, "timeouts": timeouts.run, "systemd": systemd.run,
           "sysvinit": sysvinit.run, "guard": guard.run, "ntp": ntp.run, "nfs": nfs.run}
 
