@@ -427,7 +427,7 @@ def a_condition_of_systemd(p):
     page = (p.build.parent / "man/devmux.1")
     if page.exists():
         text = page.read_text().replace("\\-", "-").replace("\\(aq", "'")
-        contains(text, "ExecCondition=/bin/sh -c 'devmux guard alsa start || [ $$? -ne 77 ]'", "the manual's line")
+        contains(text, "ExecCondition=/bin/sh -c 'devmux guard bluez start || [ $$? -ne 77 ]'", "the manual's line")
 
 
 # -- Debian's own scripts --------------------------------------------------------------------------

@@ -161,6 +161,11 @@ TEST_SUITE("model/loading") {
             {"a property without a name", "for-each: disk\ndaemon: [/x, '{property.}']\n", ":2:14: \"{property.}\" names no property", "ID_SERIAL"},
             {"a placeholder as a program", "for-each: disk\ncommand: {start: ['{devnode}']}\n", ":2:19: command: start: expected an absolute path", ""},
             {"an unquoted placeholder of for-each", "for-each: disk\ndaemon: [/x, {name}]\n", ":2:14: daemon: YAML reads {name} as a map", "quote it: \"{name}\""},
+            {"a placeholder near a number", "for-each: disk\ncommand: {start: [/x, '{numbr}']}\n", ":2:23: \"{numbr}\" stands for nothing", "did you mean \"{number}\"?"},
+            {"a word for what is missing", "when: disk\ninit-script: x\nif-missing: yes\n", ":3:13: if-missing: expected fail or skip, found \"yes\"", ""},
+            {"each-event and what is missing", "each-event: disk\nif-missing: skip\ncommand: {start: [/x]}\n", ":2:13: an each-event unit runs once for each event", ""},
+            {"a choice among commands", "when: disk\nchosen-by: /x\ncommand: {start: [/x]}\n", ":2:12: \"chosen-by\" needs \"init-script\"", ""},
+            {"a choice without a path", "when: disk\nchosen-by: x\ninit-script: x\n", ":2:12: chosen-by: expected an absolute path, found \"x\"", "default-display-manager"},
             {"a class that is none", "when: mause\ninit-script: x\n", ":1:7: when: \"mause\" is no class", "did you mean \"mouse\"?"},
         };
         Folder folder;
