@@ -126,7 +126,7 @@ class ServiceJobs final : private SystemdListener {
     void listed(const std::string& name, const std::string& unit);
     bool has_job(const std::string& unit) const;
     void look_at_targets();
-    void target_looked_at(size_t target, bool active);
+    void target_looked_at(size_t target, const SystemdUnit& unit);
 
     Systemd& systemd_;
     ServiceKeeper& keeper_;
@@ -139,8 +139,9 @@ class ServiceJobs final : private SystemdListener {
     std::unordered_map<uint32_t, std::string> early_;  // ends of jobs while an answer with a number is awaited
     uint64_t turns_ = 0;
     bool targets_wanted_ = false;
-    std::array<std::optional<bool>, 3> targets_;      // active; nothing: not looked at yet
-    std::optional<std::string> runlevel_;  // as it was told
+    enum class Reached : unsigned char { No, Soon, Yes };
+    std::array<std::optional<Reached>, 3> targets_;  // nothing: not looked at yet
+    std::optional<std::string> runlevel_;            // as it was told
 };
 
 // What systemd calls the unit of an init script, and we where it has none.

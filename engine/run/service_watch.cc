@@ -46,16 +46,19 @@ void ServiceJobs::look_at_targets() {
     if (!targets_wanted_) return;
     for (size_t i = 0; i < kTargets.size(); ++i)
         (void)systemd_.look(kTargets[i].unit, [this, i](const Answer& answer) {
-            if (const auto* unit = std::get_if<SystemdUnit>(&answer)) target_looked_at(i, unit->runs());
+            if (const auto* unit = std::get_if<SystemdUnit>(&answer)) target_looked_at(i, *unit);
         });
 }
 
-void ServiceJobs::target_looked_at(size_t target, bool active) {
-    targets_[target] = active;
+// A boot passes by the lower ones on its way: as long as a higher one is to come, nothing is known.
+void ServiceJobs::target_looked_at(size_t target, const SystemdUnit& unit) {
+    targets_[target] = unit.runs() ? Reached::Yes : unit.job != 0 ? Reached::Soon : Reached::No;
     std::string level;
+    bool decided = false;
     for (size_t i = 0; i < kTargets.size(); ++i) {
         if (!targets_[i]) return;
-        if (*targets_[i] && level.empty()) level = kTargets[i].runlevel;
+        if (!decided && *targets_[i] == Reached::Yes) level = kTargets[i].runlevel;
+        decided |= *targets_[i] != Reached::No;
     }
     if (runlevel_ == level) return;
     runlevel_ = level;

@@ -144,12 +144,16 @@ TEST_SUITE("run/service_jobs") {
         host.systemd.answer();
         CHECK(host.keeper.runlevels == std::vector<std::string>{""});  // a boot that has not come so far
         put("multi-user.target", "active");
+        // The boot passes by it, on its way to another.
+        SystemdUnit soon = FakeSystemd::unit("graphical.target", "inactive");
+        soon.job = 7;
+        host.systemd.change(soon);
         put("graphical.target", "active");
         put("a.service", "active");
         put("graphical.target", "inactive");
         put("multi-user.target", "inactive");
         put("rescue.target", "active");
-        CHECK(host.keeper.runlevels == std::vector<std::string>{"", "3", "5", "3", "", "1"});
+        CHECK(host.keeper.runlevels == std::vector<std::string>{"", "3", "", "5", "3", "", "1"});
         // The connection is lost, and what changed meanwhile is found.
         host.systemd.lose();
         host.systemd.put(FakeSystemd::unit("rescue.target", "inactive"));
@@ -160,7 +164,7 @@ TEST_SUITE("run/service_jobs") {
         ServiceJobs nowhere(host.systemd, host.keeper, false);
         nowhere.follow_targets();
         host.systemd.answer();
-        CHECK(host.keeper.runlevels.size() == 7);
+        CHECK(host.keeper.runlevels.size() == 8);
     }
 
     TEST_CASE("missing, masked, broken: the reason, and nothing is asked for") {
