@@ -467,3 +467,56 @@ def refresh_reloads_when_devices_change(p):
     p.add_link("r6", kind="bridge")
     d.barrier()
     equal(len(p.runs("command", "reload")), 6, "who does not run is not reloaded")
+
+
+# -- what is not installed -------------------------------------------------------------------------
+
+@test
+def what_is_not_installed(p):
+    """Skipped, and no error; found at a reload, by a new daemon; an error to a person, and without the key."""
+    when = "description: d\nwhen: file /go exists\ninit-script: {}\n"
+    p.unit("quiet", when.format("quiet") + "if-missing: skip\nrestart: on-failure\n")
+    p.unit("later", when.format("later") + "if-missing: skip\n")
+    p.unit("loud", when.format("loud"))
+    p.unit("nowhere", "description: d\nwhen: file /go exists\nsystemd: nowhere.service\nif-missing: skip\n")
+    d = p.daemon()
+    (p.root / "go").touch()
+    d.until_state("loud", "failed")
+    missing = f"not installed: {p.root}/etc/init.d/quiet is missing"
+    for unit, why in (("quiet", missing), ("nowhere", "systemd does not run on this machine")):
+        d.until_state(unit, "skipped")
+        contains(d.ask("status").stdout, why, "status")
+        contains(d.log_text(), f"{unit}: skipped: {why}", "the log")
+    contains(d.ask("start", "quiet", code=1).stderr, missing, "a person")
+    equal(d.state("quiet"), "failed", "who asked for it")
+    p.init_script("later")
+    d.ask("reload")
+    d.until_state("later", "active")
+    p.init_script("quiet")
+    d.ask("start", "quiet")
+    equal([d.state("nowhere"), len(p.runs("later")), len(p.runs("quiet"))], ["skipped", 1, 1], "each once")
+    note = d.ask("check", p.units / "loud.yaml").stdout
+    contains(note, "note: /etc/init.d/loud is not there on this machine", "check")
+    contains(note, "0 errors, 0 warnings", "which is about the machine, and not the file")
+
+
+@test
+def who_was_chosen(p):
+    """chosen-by: the script of the program that a file names, read at the start and by a reload."""
+    for name in ("gdm3", "xdm", "lightdm"):
+        p.init_script(name)
+    choice = p.root / "etc/X11/default-display-manager"
+    choice.parent.mkdir(parents=True)
+    choice.write_text("/usr/bin/xdm\n")
+    p.unit("dm", "description: d\nwhen: file /go exists\ninit-script: gdm3\nchosen-by: /etc/X11/default-display-manager\n")
+    d = p.daemon()
+    equal(d.unit("dm")["service"], "init-script xdm", "chosen")
+    choice.write_text("/usr/sbin/lightdm\n")
+    equal(d.json("reload")["changed"], ["dm"], "another choice")
+    (p.root / "go").touch()
+    d.until_state("dm", "active")
+    equal([r.argv for r in p.runs("dm")], [["start"]], "runs")
+    choice.write_text("nonsense\n")
+    d.ask("reload")
+    contains(d.ask("status", "dm").stdout, "names no program", "a warning")
+    equal(d.unit("dm")["service"], "init-script gdm3", "the unit's own")

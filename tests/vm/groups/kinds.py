@@ -21,8 +21,8 @@ def run(report, programs):
                 expect(f"missing for {unit}", m.missing(unit), [fact])
             m.never("first-net", "sound", "cores", "ntpdate", "alsa")
         with check("cpu: powernowd has started for the one that is there, once the machine has settled"):
-            m.wait("settled")
-            m.once("powernowd", state="done")
+            m.wait("unit powernowd done")
+            expect("calls of cpufrequtils", [(c.verb, c.action) for c in m.started("cpufrequtils")], [("start", "")])
         network(m, check)
         sound(m, check)
         processors(m, check)
