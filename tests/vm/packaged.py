@@ -30,7 +30,7 @@ guard powernowd cpufrequtils
 # udev would rename cards and restore mixers by itself, and nothing could be told from that.
 for rule in 19-ifrename 90-alsa-restore; do ln -s /dev/null /etc/udev/rules.d/$rule.rules; done
 sed -i 's/^START_DAEMON=.*/START_DAEMON=yes/' /etc/default/fetchmail
-echo 'share /srv/share 9p trans=virtio,version=9p2000.L,_netdev 0 0' >>/etc/fstab
+echo 'share /srv/share 9p trans=virtio,version=9p2000.L,nofail,_netdev 0 0' >>/etc/fstab
 echo 'ASYNCMOUNTNFS=no' >>/etc/default/rcS
 mkdir /srv/share
 """
