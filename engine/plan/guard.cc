@@ -18,20 +18,22 @@ std::string why_left(const Managed& m) {
         case Actual::Stopping: return left + "is stopping it";
         case Actual::Done: return left + "has run it";
         case Actual::Failed:
-        case Actual::Absent:
+        case Actual::Absent:  // held: else it is not left
         case Actual::Waiting: break;
     }
     if (m.state.hold == Hold::Down) return left + "holds it: it was stopped by hand";
-    if (m.state.actual == Actual::Failed || m.state.actual == Actual::Absent) return left + "tried: " + m.last_end;
+    if (m.state.actual == Actual::Failed) return left + "tried: " + m.last_end;
     return left + "starts it when: " + m.unit->condition_text;
 }
 
 GuardVerdict for_boot(const Managed& m) {
     bool has_condition = m.unit->each_event || m.unit->condition_kind != ConditionKind::None;
-    // Nobody starts a unit without a condition at boot but the boot sequence, nor one that is left to it (boot-if).
+    // Nobody starts a unit without a condition at boot but the boot sequence, nor one that is left to it (boot-if), nor
+    // one that devmux looked for in vain: the script that asks may be another one, which has this unit's line.
     // What devmux has run to its end is not run again.
     bool has_run = m.state.actual == Actual::Done && m.asker != Asker::Boot;
-    bool is_ours = (has_condition && !m.is_left_to_boot()) || is_up(m) || has_run || m.state.hold == Hold::Down;
+    bool is_left = m.is_left_to_boot() || m.state.actual == Actual::Absent;
+    bool is_ours = (has_condition && !is_left) || is_up(m) || has_run || m.state.hold == Hold::Down;
     if (is_ours) return {GuardVerdict::Kind::LeaveIt, why_left(m)};
     return {GuardVerdict::Kind::Elsewhere};
 }

@@ -18,6 +18,7 @@ const NetMachine::Units kUnits{
     {"keeps", "{when: file /k exists, daemon: [/d]}"},
     {"once", "{init-script: x, task: true}"},
     {"each", "{each-event: link, init-script: x}"},
+    {"missing", "{when: file /m exists, init-script: x, if-missing: skip}"},
     {"boots", "{when: file /w exists, boot-if: file /b exists, init-script: x}"},
 };
 
@@ -111,6 +112,16 @@ TEST_SUITE("plan/guard") {
         CHECK(m.ask("boots", Starter::Kind::Boot) == "elsewhere");
         m.file("/b", false);
         CHECK(m.ask("boots", Starter::Kind::Boot) == "leave it");
+    }
+
+    TEST_CASE("what devmux looked for in vain, somebody else may start") {
+        Machine m;
+        m.file("/m", true);
+        m.end("missing", {.error = "not installed", .missing = true});
+        CHECK(m.all("missing") == "elsewhere, elsewhere, hand over, hand over, elsewhere, go on");
+        m.simulation.feed(HandRequest{"missing", UnitEvent::HandStop});
+        CHECK(m.ask("missing", Starter::Kind::Boot) == "leave it");
+        CHECK(m.text == "missing: left to devmux, which holds it: it was stopped by hand");
     }
 
     TEST_CASE("tasks that are done run again by hand, failures are tried again, daemons are known to run") {
