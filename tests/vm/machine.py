@@ -80,10 +80,10 @@ def scene():
 class Machine:
     """A guest with devmux in it."""
 
-    def __init__(self, programs, modules, args, boot="", append="", **kw):
+    def __init__(self, programs, modules, args, boot="", append="", ready=LONG, **kw):
         began = time.monotonic()
         self.guest = self.power_on(programs, boot, modules=modules.split(), args=args, append=f"printk.devkmsg=on {append}",
-                                   ready=LONG, **kw)
+                                   ready=ready, **kw)
         print(f"      the guest is up after {time.monotonic() - began:.1f} s", flush=True)
         self.must("export NO_COLOR=1")
         self.lives = 0             # daemons so far; each has its own log

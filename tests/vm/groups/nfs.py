@@ -56,6 +56,16 @@ class NfsMachine(BootedMachine):
     def status(self, unit):
         return json.loads(self.must(f"devmux --json status {unit} || true"))
 
+    def carries(self, interface):
+        return self.truth(f'network interface[name = "{interface}" and carries-root]')
+
+    def knows_carriers(self):
+        """Whether this devmux has that word: without it there is nothing to refuse."""
+        return self.guest.sh("devmux eval 'network interface[carries-root]'")[0] in (0, 1, 6)
+
+    def taken_down(self):
+        return [who for verb, who in self.calls("netif") if verb == "down"]
+
     def alive(self):
         """What is on NFS is read once more from there."""
         self.must("echo 3 >/proc/sys/vm/drop_caches; cksum /usr/bin/find")
@@ -67,12 +77,16 @@ def run(report, programs):
         share = server.fstab("/srv/share", SHARE)
         with NfsMachine(programs, server, root, f"{server.at('/')} / nfs4 defaults 0 0\n{share}") as m:
             left_to_boot(report, m, "root", "/")
+            if m.knows_carriers():
+                carrier(report, m, "root", "the root file system")
             second(report, m, "root")
         usr = debian.Mounts(f"{debian.ON_DISK.modules} {server.modules}",
                             debian.ON_DISK.script + BRING_UP + server.mount("/usr", "/mnt/usr"))
         disk = debian.FILES["/etc/fstab"]
         with NfsMachine(programs, server, usr, f"{disk}{server.at('/usr')} /usr nfs4 defaults 0 0\n{share}") as m:
             left_to_boot(report, m, "usr", "/usr")
+            if m.knows_carriers():
+                carrier(report, m, "usr", "/usr")
             second(report, m, "usr")
         with NfsMachine(programs, server, debian.ON_DISK, disk + share) as m:
             by_devmux(report, m)
@@ -89,13 +103,28 @@ def left_to_boot(report, m, name, path):
         expect("the word on the share", m.must(f"cat {SHARE}/word"), "all is well")
 
 
+def carrier(report, m, name, what):
+    with report.check(f"nfs: {name}: eth0 carries it, and stopping its unit is refused with the reason", m) as notes:
+        m.wait("network interface[carries-root]")
+        expect("eth0 carries", m.carries("eth0"), "true")
+        m.wait("unit netif@eth0 active")
+        status, text = m.guest.sh("devmux stop netif@eth0 2>&1")
+        expect("exit status of stop", status, 5)
+        if f"eth0 carries {what} (NFS from {SERVER})" not in text or "--force" not in text:
+            raise AssertionError(f"the refusal says {text!r}")
+        notes.append(text.partition("\n")[0])
+        expect("netif@eth0 is", m.status("netif@eth0")["state"], "active")
+        expect("taken down", m.taken_down(), [])
+
+
 def second(report, m, name):
-    with report.check(f"nfs: {name}: a second interface is stopped, and the machine lives on", m):
+    with report.check(f"nfs: {name}: a second interface carries nothing, and is stopped; the machine lives on", m):
         m.guest.plug("virtio-net-pci", "nic2", bus="port1", netdev="lan2", romfile="")
         m.wait("exactly 2 network interfaces")
         m.wait("unit netif@eth1 active")
+        expect("eth1 carries", m.knows_carriers() and m.carries("eth1") == "true", False)
         m.must("devmux stop netif@eth1")
-        expect("calls", [who for verb, who in m.calls("netif") if verb == "down"], ["eth1"])
+        expect("taken down", m.taken_down(), ["eth1"])
         m.must("! ip -o link show dev eth1 | grep -q '[<,]UP[,>]'")
         m.alive()
 
@@ -112,3 +141,7 @@ def by_devmux(report, m):
         expect("calls of mountnfs", m.calls("mountnfs"), [("start", "mountnfs")])
         expect("the word on the share", m.must(f"cat {SHARE}/word"), "all is well")
         expect(f"{SHARE} on nfs", m.truth(f"{SHARE} on nfs"), "true")
+    with report.check("nfs: disk: an interface that carries a share alone is stopped", m):
+        expect("eth0 carries", m.knows_carriers() and m.carries("eth0") == "true", False)
+        m.must("devmux stop netif@eth0")
+        expect("taken down", m.taken_down(), ["eth0"])
