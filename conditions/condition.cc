@@ -69,6 +69,19 @@ std::string to_string(const DeviceTerm& t) {
     return out;
 }
 
+bool asks_what_it_carries(const DeviceTerm& term) {
+    constexpr auto kField = Predicate::Field::CarriesRoot;
+    return compares(term.predicate, kField) || compares(term.have, kField);
+}
+
+bool asks_what_it_carries(const Condition& condition) {
+    bool asks = false;
+    each_leaf(condition, [&](const Condition& leaf) {
+        asks |= leaf.kind == Condition::Kind::Device && asks_what_it_carries(leaf.device);
+    });
+    return asks;
+}
+
 DeviceTerm it_of(const DeviceTerm& devices) {
     DeviceTerm it = devices;
     it.quantifier = Quantifier::It;

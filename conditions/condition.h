@@ -30,6 +30,9 @@ struct DeviceTerm {
     Predicate have;             // of All: `all disk have [ … ]`; of It: what for-each asks of it
 };
 
+// Whether `carries-root` stands in it.
+bool asks_what_it_carries(const DeviceTerm& term);
+
 // `it`, of a unit that has one instance for each of `devices`.
 DeviceTerm it_of(const DeviceTerm& devices);
 
@@ -44,6 +47,8 @@ struct Condition {
     // reading order.
     unsigned slot = 0;
 };
+
+bool asks_what_it_carries(const Condition& condition);
 
 // A sentence of the language, with the fewest parentheses.
 std::string to_string(const Condition& condition);

@@ -28,22 +28,30 @@ std::string unsure_why(const Facts& facts, const DeviceFacts& device) {
 bool is_one_there(const DeviceTerm& term, const Facts& facts) {
     bool there = false;
     facts.each_device(term.class_id, "", [&](const DeviceFacts& device, bool unsure) {
-        there = !unsure && matches(term.predicate, device) == Truth::True;
+        there = !unsure && belongs(term, device, facts) == Truth::True;
         return !there;
     });
     return there;
+}
+
+// ", carries / (NFS from 10.0.2.2)": of those that do, where somebody asks.
+std::string carrying(const DeviceTerm& term, const Facts& facts, const DeviceFacts& device) {
+    bool says = asks_what_it_carries(term) && facts.carries_root(device) == Truth::True;
+    return says ? ", " + facts.carries_seen(device) : "";
 }
 
 // What would make certain what is unknown.
 std::string awaited(const DeviceTerm& term, const Facts& facts) {
     std::string out;
     facts.each_device(term.class_id, "", [&](const DeviceFacts& device, bool unsure) {
-        Truth match = both(belongs(term, device), is_as_asked(term, device, facts));
+        Truth match = both(belongs(term, device, facts), is_as_asked(term, device, facts));
         if (unsure) match = both(match, Truth::Unknown);
         if (match != Truth::Unknown) return true;
         bool of_links = is_of_links(term.state), link = of_links && device.ready() && !unsure;
         bool udev = !device.ready() && (of_links || term.state == DeviceState::Present);
-        out = (udev   ? "udev to be done with "
+        bool carries = asks_what_it_carries(term) && facts.carries_root(device) == Truth::Unknown && device.ready() && !unsure;
+        out = (carries ? "the mounts and routes to be known that tell what comes over "
+               : udev ? "udev to be done with "
                : link ? "the state to be known of the link "
                       : "the attributes to be read of ") +
               printable(device.name());
@@ -60,17 +68,17 @@ std::string describe_devices(const DeviceTerm& term, const Facts& facts, Time no
     unsigned count = 0;
     bool of_the_set = true;
     auto describe = [&](const DeviceFacts& device, bool unsure) {
-        Truth in_set = belongs(term, device), asked = is_as_asked(term, device, facts);
+        Truth in_set = belongs(term, device, facts), asked = is_as_asked(term, device, facts);
         bool match = !unsure && in_set == Truth::True && asked == Truth::True;
         if (match != want_matching || (unsure || in_set != Truth::False) != of_the_set) return true;
         if (++count > kShown) return true;
         if (!out.empty()) out += "; ";
-        out += printable(device.name()) + " (" + printable(device.devpath()) + ")";
+        out += printable(device.name()) + " (" + printable(device.devpath()) + ")" + carrying(term, facts, device);
         if (match) {
             out += ", " + age(now, device.since());
         } else {
-            std::string why = unsure ? unsure_why(facts, device) : seen_by(term.predicate, device);
-            if (why.empty()) why = seen_by(term.have, device);
+            std::string why = unsure ? unsure_why(facts, device) : seen_by(term.predicate, device, facts);
+            if (why.empty()) why = seen_by(term.have, device, facts);
             if (why.empty() && term.state == DeviceState::Bound) why = "no driver bound";
             if (why.empty() && is_of_links(term.state) && device.ready()) why = facts.link_seen(device);
             if (why.empty() && !device.ready()) why = "udev is not done with it";
@@ -91,10 +99,10 @@ std::string seen_of_it(const DeviceTerm& term, const Facts& facts, Time now, con
     std::string out;
     facts.each_device(term.class_id, "", [&](const DeviceFacts& device, bool unsure) {
         if (device.devpath() != memory.it->devpath || differs(device.generation(), memory.it->generation)) return true;
-        out = printable(device.name()) + " (" + printable(device.devpath()) + ")";
-        std::string why = unsure ? unsure_why(facts, device) : seen_by(term.predicate, device);
-        if (why.empty()) why = seen_by(term.have, device);
-        Truth match = both(belongs(term, device), is_as_asked(term, device, facts));
+        out = printable(device.name()) + " (" + printable(device.devpath()) + ")" + carrying(term, facts, device);
+        std::string why = unsure ? unsure_why(facts, device) : seen_by(term.predicate, device, facts);
+        if (why.empty()) why = seen_by(term.have, device, facts);
+        Truth match = both(belongs(term, device, facts), is_as_asked(term, device, facts));
         if (match == Truth::True && !unsure) why.clear();
         else if (why.empty() && term.state == DeviceState::Bound) why = "no driver bound";
         else if (why.empty() && is_of_links(term.state) && device.ready()) why = facts.link_seen(device);

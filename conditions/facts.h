@@ -109,6 +109,10 @@ class Facts {
     // Of a network interface. And what is missing, for people: "it is up, without an address".
     virtual Truth link(const DeviceFacts&, LinkState) const { return Truth::Unknown; }
     virtual std::string link_seen(const DeviceFacts&) const { return ""; }
+    // Whether the root file system or /usr comes over it; and which, and from where, or why not, for people:
+    // "carries / (NFS from 10.0.2.2)".
+    virtual Truth carries_root(const DeviceFacts&) const { return Truth::Unknown; }
+    virtual std::string carries_seen(const DeviceFacts&) const { return ""; }
     // What was seen instead, where there is more to say than yes and no.
     virtual std::string seen(const FactKey&) const { return ""; }
 };

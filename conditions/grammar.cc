@@ -168,7 +168,9 @@ class Grammar {
     void read_have(DeviceTerm& t, bool has_state) {
         if (!has_state && cursor_.accept("have")) {
             cursor_.expect("[", "behind \"have\"");
+            Token start = cursor_.peek();
             t.have = read_predicate(cursor_);
+            check_carries(t.have, t, start);
             cursor_.expect("]", "to close the bracket");
         } else if (!has_state) {
             cursor_.fail("\"all " + t.class_name + "\" needs what all of them must be",
@@ -202,8 +204,16 @@ class Grammar {
 
     void read_bracket(DeviceTerm& t) {
         if (!cursor_.accept("[")) return;
+        Token start = cursor_.peek();
         t.predicate = read_predicate(cursor_);
+        check_carries(t.predicate, t, start);
         cursor_.expect("]", "to close the bracket");
+    }
+
+    void check_carries(const Predicate& predicate, const DeviceTerm& t, const Token& token) {
+        if (!compares(predicate, Predicate::Field::CarriesRoot) || classes_.has_links(t.class_id)) return;
+        cursor_.fail_at(token, "\"carries-root\" is asked of network interfaces, and " + quoted(t.class_name) + " is none",
+                        "for example: network interface[carries-root]");
     }
 
     [[noreturn]] void no_such_class(const std::vector<std::string>& words) {
@@ -283,6 +293,9 @@ Result<DeviceTerm> parse_device_set(std::string_view text, const ClassNames& cla
 Result<Predicate> parse_predicate(std::string_view text) {
     return parsed(text, [](Cursor& cursor) {
         Predicate p = read_predicate(cursor);
+        if (compares(p, Predicate::Field::CarriesRoot))
+            cursor.fail("\"carries-root\" cannot make a class: it is what mounts and routes say of a network interface",
+                        "behind a class of these: network interface[carries-root]");
         if (cursor.peek().kind != Token::Kind::End)
             cursor.fail("expected \"and\", \"or\" or the end, found " + described(cursor.peek()));
         return p;

@@ -27,8 +27,8 @@ bool first_is_enough(const DeviceTerm& term) {
 
 }  // namespace
 
-Truth belongs(const DeviceTerm& term, const DeviceFacts& device) {
-    return matches(term.predicate, device);
+Truth belongs(const DeviceTerm& term, const DeviceFacts& device, const Facts& facts) {
+    return matches(term.predicate, device, &facts);
 }
 
 Truth is_as_asked(const DeviceTerm& term, const DeviceFacts& device, const Facts& facts) {
@@ -41,7 +41,7 @@ Truth is_as_asked(const DeviceTerm& term, const DeviceFacts& device, const Facts
         case DeviceState::Running: state = both(ready, facts.link(device, LinkState::Running)); break;
         case DeviceState::Online: state = both(ready, facts.link(device, LinkState::Online)); break;
     }
-    return both(state, matches(term.have, device));
+    return both(state, matches(term.have, device, &facts));
 }
 
 Count count_devices(const DeviceTerm& term, const Facts& facts, const std::optional<Witness>& it) {
@@ -58,7 +58,8 @@ Count count_devices(const DeviceTerm& term, const Facts& facts, const std::optio
             count.open = false;  // another has its place: it has gone
             return false;
         }
-        Truth in_set = unsure ? both(Truth::Unknown, belongs(term, device)) : belongs(term, device);
+        Truth in_set = belongs(term, device, facts);
+        if (unsure) in_set = both(Truth::Unknown, in_set);
         if (in_set == Truth::False) return true;
         Truth as_asked = is_as_asked(term, device, facts);
         if (all && in_set == Truth::True && as_asked == Truth::False) ++count.failing;

@@ -20,7 +20,7 @@ Count count_devices(const DeviceTerm& term, const Facts& facts, const std::optio
 Truth truth_of_count(const DeviceTerm& term, const Count& count);
 
 // The two halves of what a term asks of one device: does it belong to the set, and is it as asked.
-Truth belongs(const DeviceTerm& term, const DeviceFacts& device);
+Truth belongs(const DeviceTerm& term, const DeviceFacts& device, const Facts& facts);
 Truth is_as_asked(const DeviceTerm& term, const DeviceFacts& device, const Facts& facts);
 
 }  // namespace devmux

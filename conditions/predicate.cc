@@ -62,6 +62,7 @@ Value value_of(const Predicate& p, const DeviceFacts& device) {
         case Field::Virtual: return {truth_of(d->devpath().starts_with("/devices/virtual/")), {}};
         case Field::Wireless: return {truth_of(d->property("DEVTYPE") == "wlan"), {}};
         case Field::Bound: return {truth_of(with_driver(*d) != nullptr), {}};
+        case Field::CarriesRoot: break;
     }
     return {};
 }
@@ -70,7 +71,8 @@ bool glob(std::string_view pattern, std::string_view text) {
     return fnmatch(std::string(pattern).c_str(), std::string(text).c_str(), 0) == 0;
 }
 
-Truth compare(const Predicate& p, const DeviceFacts& device) {
+Truth compare(const Predicate& p, const DeviceFacts& device, const Facts* facts) {
+    if (p.field == Field::CarriesRoot) return facts ? facts->carries_root(device) : Truth::Unknown;
     Value v = value_of(p, device);
     if (p.op == Operator::Flag || v.exists == Truth::Unknown) return v.exists;
     bool there = v.exists == Truth::True;
@@ -96,6 +98,7 @@ std::string field_name(const Predicate& p) {
         case Field::Virtual: return prefix + "virtual";
         case Field::Wireless: return prefix + "wireless";
         case Field::Bound: return prefix + "bound";
+        case Field::CarriesRoot: return prefix + "carries-root";
         case Field::Property: break;
     }
     return prefix + (stands_bare(p.key) ? p.key : "property." + p.key);
@@ -158,21 +161,21 @@ constexpr std::array kCodes{
 
 }  // namespace
 
-Truth matches(const Predicate& p, const DeviceFacts& device) {
+Truth matches(const Predicate& p, const DeviceFacts& device, const Facts* facts) {
     switch (p.kind) {
         case Kind::Always: return Truth::True;
-        case Kind::Not: return negate(matches(p.parts[0], device));
-        case Kind::Comparison: return compare(p, device);
+        case Kind::Not: return negate(matches(p.parts[0], device, facts));
+        case Kind::Comparison: return compare(p, device, facts);
         case Kind::All: {
             Truth all = Truth::True;
             for (const Predicate& part : p.parts)
-                if ((all = both(all, matches(part, device))) == Truth::False) break;
+                if ((all = both(all, matches(part, device, facts))) == Truth::False) break;
             return all;
         }
         case Kind::Any: {
             Truth any = Truth::False;
             for (const Predicate& part : p.parts)
-                if ((any = either(any, matches(part, device))) == Truth::True) break;
+                if ((any = either(any, matches(part, device, facts))) == Truth::True) break;
             return any;
         }
     }
@@ -181,13 +184,17 @@ Truth matches(const Predicate& p, const DeviceFacts& device) {
 
 std::string to_string(const Predicate& predicate) { return spell(predicate, Kind::Always); }
 
-std::string seen_by(const Predicate& p, const DeviceFacts& device) {
+std::string seen_by(const Predicate& p, const DeviceFacts& device, const Facts& facts) {
     std::string out;
     each_comparison(p, [&](const Predicate& c) {
-        if (matches(c, device) == Truth::True) return;
+        Truth matched = matches(c, device, &facts);
+        if (matched == Truth::True) return;
         Value v = value_of(c, device);
         if (!out.empty()) out += ", ";
-        if (c.op == Operator::Flag) out += "not " + field_name(c);
+        if (std::string carries = c.field == Field::CarriesRoot ? facts.carries_seen(device) : ""; !carries.empty()) out += carries;
+        else if (c.field == Field::CarriesRoot && matched == Truth::Unknown)
+            out += "not known yet whether it carries the root file system or /usr";
+        else if (c.op == Operator::Flag) out += "not " + field_name(c);
         else if (v.exists == Truth::Unknown)
             out += field_name(c) + (v.awaited ? " is not there yet" : " not read yet");
         else if (v.exists == Truth::False)
@@ -204,6 +211,12 @@ const Predicate* exact(const Predicate& p, Field field) {
         for (const Predicate& part : p.parts)
             if (const Predicate* found = exact(part, field)) return found;
     return nullptr;
+}
+
+bool compares(const Predicate& p, Field field) {
+    bool asks = false;
+    each_comparison(p, [&](const Predicate& c) { asks |= c.field == field; });
+    return asks;
 }
 
 void each_comparison(const Predicate& p, const std::function<void(const Predicate&)>& visit) {

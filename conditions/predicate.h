@@ -17,7 +17,8 @@ struct Predicate {
     // What is compared. `Driver` and `Bound` mean the device or its nearest ancestor on a bus:
     // class devices have no driver of their own.
     enum class Field : unsigned char {
-        Name, Devpath, Subsystem, Driver, Property, Attribute, Virtual, Wireless, Bound
+        Name, Devpath, Subsystem, Driver, Property, Attribute, Virtual, Wireless, Bound,
+        CarriesRoot  // what mounts and routes say of a network interface, and not the device itself
     };
 
     Kind kind = Kind::Always;
@@ -34,8 +35,9 @@ struct Predicate {
 };
 
 // Unknown where an attribute was not read yet; a missing property or attribute is false for every
-// comparison but != and !~.
-Truth matches(const Predicate& predicate, const DeviceFacts& device);
+// comparison but != and !~. `facts`: for what is no property of the device (CarriesRoot); without them that
+// is unknown.
+Truth matches(const Predicate& predicate, const DeviceFacts& device, const Facts* facts = nullptr);
 
 // Text that the grammar reads back to the same tree; empty for Always.
 std::string to_string(const Predicate& predicate);
@@ -45,7 +47,7 @@ std::string to_string(const Predicate& predicate);
 bool stands_bare(std::string_view property);
 
 // What was seen of the device instead of what the predicate asked, for people: `driver is "e1000"`.
-std::string seen_by(const Predicate& predicate, const DeviceFacts& device);
+std::string seen_by(const Predicate& predicate, const DeviceFacts& device, const Facts& facts);
 
 // The comparison with an exact value of that field which every matching device must pass; null when
 // the predicate demands none. What can be looked up need not be searched.
@@ -53,6 +55,8 @@ const Predicate* exact(const Predicate& predicate, Predicate::Field field);
 
 // Visits each comparison of the tree.
 void each_comparison(const Predicate& predicate, const std::function<void(const Predicate&)>& visit);
+// Whether one of them is about that field.
+bool compares(const Predicate& predicate, Predicate::Field field);
 
 // Bit `bit` of a kernel bitmap in text, as input devices print them: words of hexadecimal, the most
 // significant first (drivers/input/input.c, input_bits_to_string()). `word_bits`: the kernel's long.

@@ -4,7 +4,7 @@
 // comparison = field ( "=" | "!=" | "~" | "!~" ) value | field "has" BIT | flag
 // field      = [ "parent." SUBSYSTEM "." ] ( "name" | "devpath" | "subsystem" | "driver"
 //              | "attr." NAME | "property." NAME | UPPER_CASE_PROPERTY )
-// flag       = "virtual" | "wireless" | "bound"
+// flag       = "virtual" | "wireless" | "bound" | "carries-root"
 // An attribute's value may be followed by `default VALUE`: what a missing file counts as.
 #include <algorithm>
 #include <array>
@@ -29,7 +29,7 @@ constexpr std::array kFields{
     NamedField{"name", Field::Name, false},         NamedField{"devpath", Field::Devpath, false},
     NamedField{"subsystem", Field::Subsystem, false}, NamedField{"driver", Field::Driver, false},
     NamedField{"virtual", Field::Virtual, true},    NamedField{"wireless", Field::Wireless, true},
-    NamedField{"bound", Field::Bound, true}};
+    NamedField{"bound", Field::Bound, true},        NamedField{"carries-root", Field::CarriesRoot, true}};
 
 bool is_property(std::string_view text) {
     return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -72,6 +72,8 @@ Predicate read_field(Cursor& cursor, bool& flag) {
         if (lower(rest) != field.name) continue;
         p.field = field.field;
         flag = field.flag;
+        if (p.field == Field::CarriesRoot && !p.parent.empty())
+            cursor.fail_at(token, "\"carries-root\" is about the network interface itself, and not about what it is on");
         return p;
     }
     if (rest.starts_with("attr.")) {

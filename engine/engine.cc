@@ -60,6 +60,7 @@ void Engine::restore(const Checkpoint& from) {
     world_.files = from.files;
     world_.mounts = from.mounts;
     world_.links = from.links;
+    world_.renew_carriers();
     world_.runlevel = from.runlevel;
     world_.mode = from.mode;
     world_.scripts = from.scripts;

@@ -16,6 +16,7 @@ void Engine::take(const MountsSeen& seen, Time now, Actions& actions) {
     std::vector<FactKey> changed;
     for (const MountSeen& mount : seen.mounts)
         if (take_in(mount, world_.mounts)) changed.push_back({FactKind::Mounted, mount.path});
+    if (world_.renew_carriers()) planner_.carriers_changed(now, actions);
     planner_.facts_changed(changed, now, actions);
 }
 
@@ -26,6 +27,7 @@ void Engine::take(const LinksSeen& seen, Time now, Actions& actions) {
         world_.table.each_of_ifindex(ifindex, [&](const Device& device) { devices.push_back(&device); });
     // In one order, whatever the table was made of.
     std::sort(devices.begin(), devices.end(), [](const Device* a, const Device* b) { return a->devpath() < b->devpath(); });
+    if (world_.renew_carriers()) planner_.carriers_changed(now, actions);
     planner_.links_changed(devices, news.facts, now, actions);
 }
 

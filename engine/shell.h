@@ -151,6 +151,7 @@ class Shell final : public Control, private ChildWatch {
     bool read_links();
     void read_links_first();
     bool ask_links(const Condition& condition);
+    bool asks_for_carriers() const;
     bool waits_for_links(const Condition& condition) const;
     bool needs_more(const Condition& condition) const;
     void remember(const Condition& asked);
@@ -163,7 +164,7 @@ class Shell final : public Control, private ChildWatch {
     std::shared_ptr<const Configuration> configuration_;
     std::shared_ptr<const AttributeNeeds> needs_;  // of the configuration, and of who asks meanwhile
     std::deque<std::string> asked_files_, asked_mounts_, asked_routes_;  // by eval; the oldest are forgotten
-    bool asked_links_ = false;  // the same: the state of some link
+    bool asked_links_ = false, asked_carriers_ = false;  // the same: the state of some link, or what one carries
     std::deque<std::pair<Condition, size_t>> asked_attributes_;  // the same, and how many attributes
     mutable UnitsOnDisk disk_;
     std::set<std::string> kept_;  // units whose file is broken now; the last good is in force

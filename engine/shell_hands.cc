@@ -179,7 +179,7 @@ ReloadSnapshot Shell::reload() {
     if (services_) services_->follow(engine_->planner());
     asked_attributes_.clear();
     asked_routes_.clear();
-    asked_links_ = false;
+    asked_links_ = asked_carriers_ = false;
     read_waits_again();
     renew_needs(true);
     watch_files();

@@ -28,9 +28,17 @@ bool each_route(const Condition& condition, Visit visit) {
 
 }  // namespace
 
+// Which links carry / and /usr: a unit asks, or somebody did.
+bool Shell::asks_for_carriers() const {
+    bool asks = asked_carriers_ || !engine_->planner().conditions_index().watching_carriers().empty();
+    for (const auto& [ticket, wait] : truth_waits_) asks |= asks_what_it_carries(wait.condition);
+    return asks;
+}
+
 void Shell::watch_links() {
     const WatchIndex& index = engine_->planner().conditions_index();
     std::set<std::string> addresses(asked_routes_.begin(), asked_routes_.end());
+    if (asks_for_carriers()) addresses.merge(servers_of(engine_->world().mounts));
     for (const FactKey& key : index.facts(FactKind::RouteTo)) addresses.insert(key.name);
     bool asked = asked_links_ || !addresses.empty() || !index.facts(FactKind::NetworkOnline).empty();
     for (const auto& [ticket, wait] : truth_waits_)
@@ -95,6 +103,7 @@ bool Shell::ask_links(const Condition& condition) {
         fresh = true;
     });
     if (asks && !std::exchange(asked_links_, true)) fresh = true;
+    if (asks_what_it_carries(condition) && !std::exchange(asked_carriers_, true)) fresh = true;
     return fresh;
 }
 
@@ -102,6 +111,12 @@ bool Shell::waits_for_links(const Condition& condition) const {
     const KnownLinks& known = engine_->world().links;
     bool unknown = !known.known;
     bool asks = each_route(condition, [&](const std::string& address) { unknown |= !known.routes.contains(address); });
+    if (asks_what_it_carries(condition)) {
+        asks = true;
+        unknown |= !engine_->world().carriers.known;
+        if (engine_->world().carriers.carried.empty()) unknown = !engine_->world().carriers.mounts;
+        if (!engine_->world().carriers.mounts) return true;  // first come the mounts, and then the links
+    }
     return asks && unknown && links_.has_value();
 }
 

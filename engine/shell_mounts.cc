@@ -12,6 +12,8 @@ template <class Visit>
 void each_mount(const Condition& condition, Visit visit) {
     each_leaf(condition, [&](const Condition& leaf) {
         if (leaf.kind == Condition::Kind::Fact && is_of_mounts(leaf.fact.kind)) visit(std::string(mount_path(leaf.fact)));
+        if (leaf.kind != Condition::Kind::Device || !asks_what_it_carries(leaf.device)) return;
+        for (std::string_view path : {kRootPath, kUsrPath}) visit(std::string(path));
     });
 }
 
@@ -22,7 +24,9 @@ void Shell::open_mounts() {
     loop_.on_readable(mounts_->fd(), "mounts", Loop::Priority::Files, [this] {
         MountsSeen seen = mounts_->take();
         if (auto trouble = mounts_->take_trouble()) report(*trouble, Report::Level::Warning);
+        std::set<std::string> before = servers_of(engine_->world().mounts);
         if (!seen.mounts.empty()) feed(seen);
+        if (servers_of(engine_->world().mounts) != before) watch_links();
         turn_ended();
     });
 }
@@ -32,6 +36,7 @@ void Shell::watch_mounts() {
     for (const FactKey& fact : engine_->planner().conditions_index().facts(FactKind::Mounted)) paths.insert(fact.name);
     for (const auto& [ticket, wait] : truth_waits_)
         each_mount(wait.condition, [&](std::string path) { paths.insert(std::move(path)); });
+    if (asks_for_carriers()) paths.insert({std::string(kRootPath), std::string(kUsrPath)});
     // As with files: what nobody watches is not known any more.
     MountsSeen forgotten;
     for (const auto& [path, seen] : engine_->world().mounts)

@@ -52,6 +52,7 @@ EngineSnapshot Shell::engine() const {
         s.network = network_is_online(engine_->world().links) == Truth::True    ? "online"
                     : network_is_online(engine_->world().links) == Truth::False ? "offline"
                                                                                 : "unknown";
+    s.carriers = carrier_lines(engine_->world().carriers, engine_->world().links);
     s.uptime = Loop::now() - started_;
     auto received = [&](Transport via) { return c.received[static_cast<size_t>(via)]; };
     uint64_t kernel = received(Transport::Kernel), udev = received(Transport::Udev),
@@ -253,6 +254,7 @@ Result<std::vector<DeviceSnapshot>> Shell::devices(const std::string& class_name
         for (const Attribute& a : d.attributes()) s.attributes[a.name] = a.text;
         s.level = d.ready() ? "ready" : "seen";
         s.link = link_word(engine_->world().links, d);
+        if (engine_->world().carries_root(d) == Truth::True) s.carries = engine_->world().carries_seen(d);
         s.in_doubt = d.in_doubt();
         s.since = now - d.since();
         out.push_back(std::move(s));

@@ -22,7 +22,8 @@ void add_devices(CLI::App& app, Commands& commands) {
              }
              std::vector<Row> rows;
              for (const Json& d : devices.value) {
-                 std::string link = d.at("link"), classes = joined(d.at("classes"));
+                 std::string link = d.at("link"), carries = d.at("carries"), classes = joined(d.at("classes"));
+                 if (!carries.empty()) link += (link.empty() ? "" : ", ") + carries;
                  rows.push_back({{d.at("name")},
                                  {d.at("subsystem")},
                                  {d.at("driver")},

@@ -55,6 +55,7 @@ void print_engine(const Json& e) {
                                                                       : "")));
     if (e.at("dry_run").get<bool>())
         print_line(painted(Colour::Doubt, "dry run: nothing is started or stopped"));
+    for (const Json& carrier : e.at("carriers")) print_line(carrier.get<std::string>());
     if (std::string mode = e.at("mode"); !mode.empty()) print_line("mode " + mode);
     if (e.at("going_down").get<bool>())
         print_line(painted(Colour::Doubt, "the machine is going down: nothing is started any more"));

@@ -23,7 +23,9 @@ std::optional<std::string> Simulation::links(std::string_view word, std::string_
 void Simulation::tell_links() {
     if (!engine_ || !links_.known || links_lost_) return;
     const WatchIndex& index = engine_->planner().conditions_index();
-    std::vector<FactKey> asked = index.facts(FactKind::RouteTo);
+    std::set<std::string> asked;
+    if (!index.watching_carriers().empty()) asked = servers_of(engine_->world().mounts);
+    for (const FactKey& key : index.facts(FactKind::RouteTo)) asked.insert(key.name);
     bool nobody = asked.empty() && index.facts(FactKind::NetworkOnline).empty();
     const KnownLinks& told = engine_->world().links;
     if (nobody) {
@@ -40,7 +42,7 @@ void Simulation::tell_links() {
     };
     route(std::string(kDefaultV4));
     route(std::string(kDefaultV6));
-    for (const FactKey& key : asked) route(key.name);
+    for (const std::string& address : asked) route(address);
     feed(seen);
 }
 

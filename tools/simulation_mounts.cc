@@ -10,11 +10,13 @@ void Simulation::mounted(Mount mount) {
     if (!mounts_) mounts_.emplace();
     mounts_->mount(std::move(mount));
     tell_mounts();
+    tell_links();  // it may be another server
 }
 
 bool Simulation::unmounted(std::string_view point) {
     if (!mounts_ || !mounts_->unmount(point)) return false;
     tell_mounts();
+    tell_links();
     return true;
 }
 

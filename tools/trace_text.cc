@@ -265,11 +265,13 @@ class Player {
         w.resize(std::max<size_t>(w.size(), 4));
         std::string point = normal_path(w[0]);
         bool bind = list && w[3] == "bind", network = list && w[3] == "_netdev";
-        if (point.empty() || w.size() > 4 || w[1].empty() != un || (un && !w[2].empty()) || (!w[3].empty() && !bind && !network))
-            return wrong(line, un ? "expected \"unmounted PATH\""
-                                  : "expected " + quoted(std::string(line.word()) + " PATH TYPE SOURCE"));
+        std::string server = list || un ? "" : normal_address(w[3]);
+        bool odd = !w[3].empty() && !bind && !network && server.empty();
+        if (point.empty() || w.size() > 4 || w[1].empty() != un || (un && !w[2].empty()) || odd)
+            return wrong(line, un ? "expected \"unmounted PATH\"" : "expected " + quoted(std::string(line.word()) + " PATH TYPE SOURCE"),
+                         un || list ? "" : "behind them may stand the address of its server");
         if (list) simulation_->listed({point, w[1], w[2], bind, network});
-        else if (!un) simulation_->mounted({point, w[1], w[2]});
+        else if (!un) simulation_->mounted({point, w[1], w[2], server});
         else if (!simulation_->unmounted(point)) return wrong(line, "nothing is mounted at " + quoted(printable(point)));
         return std::nullopt;
     }

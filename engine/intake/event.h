@@ -140,6 +140,8 @@ struct Mount {
     std::string point;   // the path itself, or what it lies below; empty: not known
     std::string type;    // empty: not known
     std::string source;
+    // Of a network file system that says so: the address that it comes from, as inet_ntop(3) writes it.
+    std::string server{};
     bool operator==(const Mount&) const = default;
 };
 struct MountSeen {
@@ -165,6 +167,8 @@ struct LinkSeen {
     bool up = false;       // IFF_UP
     bool running = false;  // IFF_RUNNING, which says what its operstate says, carrier among it
     AddressState v4 = AddressState::None, v6 = AddressState::None;
+    uint64_t master = 0;   // ifindex of the bridge, bond or team of which it is a port; 0: of none
+    uint64_t lower = 0;    // of the link below, as of a VLAN; 0: none, or none in this network namespace
     bool operator==(const LinkSeen&) const = default;
 };
 // What the main routing table says of one destination: kDefaultV4, kDefaultV6, or an address that somebody

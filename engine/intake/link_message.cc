@@ -57,11 +57,16 @@ const Header* header_of(const nlmsghdr* message) {
 bool read_link(const nlmsghdr* message, RtMessage& out) {
     const auto* header = header_of<ifinfomsg>(message);
     if (!header || header->ifi_family != AF_UNSPEC || header->ifi_index <= 0) return false;
-    auto attributes = attributes_of<IFLA_IFNAME + 1>(message, sizeof *header);
+    auto attributes = attributes_of<IFLA_LINK_NETNSID + 1>(message, sizeof *header);
     std::string_view name = bytes_of(attributes[IFLA_IFNAME]);
     name = name.substr(0, name.find('\0')).substr(0, IFNAMSIZ - 1);
-    out.what = LinkMessage{static_cast<uint64_t>(header->ifi_index), name, (header->ifi_flags & IFF_UP) != 0,
-                           (header->ifi_flags & IFF_UP) != 0 && (header->ifi_flags & IFF_RUNNING) != 0};
+    auto lower = static_cast<int32_t>(attributes[IFLA_LINK_NETNSID] ? 0 : number_of(attributes[IFLA_LINK]).value_or(0));
+    auto master = static_cast<int32_t>(number_of(attributes[IFLA_MASTER]).value_or(0));
+    LinkMessage link{static_cast<uint64_t>(header->ifi_index), name, (header->ifi_flags & IFF_UP) != 0,
+                     (header->ifi_flags & IFF_UP) != 0 && (header->ifi_flags & IFF_RUNNING) != 0};
+    if (master > 0) link.master = static_cast<uint64_t>(master);
+    if (lower > 0 && lower != header->ifi_index) link.lower = static_cast<uint64_t>(lower);
+    out.what = link;
     return true;
 }
 

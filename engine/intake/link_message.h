@@ -17,6 +17,7 @@ struct LinkMessage {
     uint64_t ifindex = 0;
     std::string_view name;
     bool up = false, running = false;
+    uint64_t master = 0, lower = 0;  // as of LinkSeen
 };
 
 // RTM_NEWADDR, RTM_DELADDR. `key` tells addresses of one link and one family apart.

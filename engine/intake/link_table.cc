@@ -110,6 +110,8 @@ void LinkTable::take(const LinkMessage& link, const RtMessage& message, bool dum
     known.seen.name = link.name;
     known.seen.up = link.up;
     known.seen.running = link.running;
+    known.seen.master = link.master;
+    known.seen.lower = link.lower;
 }
 
 void LinkTable::take(const AddressMessage& address, const RtMessage& message, bool dumped) {

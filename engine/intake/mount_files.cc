@@ -38,6 +38,17 @@ std::optional<Error> each_line(const std::string& file, Read read, Visit visit) 
     return std::nullopt;
 }
 
+// nfs(5) and mount.cifs(8) show the address that the kernel speaks to; any other text is no address. No name is
+// ever looked up: whoever answers may be what hangs.
+std::string server_of(libmnt_fs* line) {
+    std::string type = text(mnt_fs_get_fstype(line));
+    if (!is_of_servers(type)) return "";
+    char* value = nullptr;
+    size_t size = 0;
+    if (mnt_fs_get_option(line, "addr", &value, &size) != 0 || !value) return "";
+    return normal_address(std::string_view(value, size));
+}
+
 bool has_option(libmnt_fs* line, const char* name) {
     char* value = nullptr;
     size_t size = 0;
@@ -52,7 +63,7 @@ Result<MountTable> read_mountinfo(const std::string& file) {
         const char* point = mnt_fs_get_target(line);
         if (!point || *point != '/') return;
         out.add({mnt_fs_get_id(line), mnt_fs_get_parent_id(line), point, text(mnt_fs_get_fstype(line)),
-                 text(mnt_fs_get_source(line))});
+                 text(mnt_fs_get_source(line)), server_of(line)});
     });
     if (error) return *error;
     return out;

@@ -3,6 +3,10 @@
 // there is none. Mountinfo has what that needs, the parent's number: proc_pid_mountinfo(5).
 #include "engine/intake/mount_table.h"
 
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
 #include <set>
 
 #include "conditions/text.h"
@@ -25,6 +29,24 @@ void each_prefix(std::string_view path, Visit visit) {
 }
 
 }  // namespace
+
+bool is_of_servers(std::string_view type) {
+    constexpr std::array<std::string_view, 4> kTypes{"nfs", "nfs4", "cifs", "smb3"};
+    return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
+}
+
+std::string normal_address(std::string_view text) {
+    std::string address(text.substr(0, std::min<size_t>(text.find('%'), INET6_ADDRSTRLEN)));
+    in6_addr bytes{};
+    std::array<char, INET6_ADDRSTRLEN> out{};
+    for (int family : {AF_INET, AF_INET6}) {
+        if (inet_pton(family, address.c_str(), &bytes) != 1) continue;
+        bool within = family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&bytes);
+        const unsigned char* from = bytes.s6_addr + (within ? 12 : 0);
+        return inet_ntop(within ? AF_INET : family, from, out.data(), out.size()) ? out.data() : "";
+    }
+    return "";
+}
 
 void MountTable::add(Entry entry) {
     int id = entry.id;
@@ -59,13 +81,14 @@ const MountTable::Entry* MountTable::visible(std::string_view path) const {
 
 Mount MountTable::at(std::string_view path) const {
     const Entry* entry = visible(path);
-    return entry ? Mount{entry->point, entry->type, entry->source} : Mount{};
+    return entry ? Mount{entry->point, entry->type, entry->source, entry->server} : Mount{};
 }
 
 void MountTable::mount(Mount mount) {
     const Entry* below = visible(mount.point);
     int id = entries_.empty() ? 1 : entries_.rbegin()->first + 1;
-    add({id, below ? below->id : 0, std::move(mount.point), std::move(mount.type), std::move(mount.source)});
+    add({id, below ? below->id : 0, std::move(mount.point), std::move(mount.type), std::move(mount.source),
+         std::move(mount.server)});
 }
 
 bool MountTable::unmount(std::string_view point) {

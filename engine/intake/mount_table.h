@@ -14,11 +14,16 @@ namespace devmux {
 // Longer ones are cut: they are for people to read.
 inline constexpr size_t kMountSourceBytes = 256;
 
+// Types of file systems that come from a server whose address the kernel shows: nfs, nfs4, cifs, smb3.
+bool is_of_servers(std::string_view type);
+// As inet_ntop(3) writes it, without the name of a link behind it; of IPv4 within IPv6 that of IPv4. Empty: it is none.
+std::string normal_address(std::string_view text);
+
 class MountTable {
   public:
     struct Entry {
         int id = 0, parent = 0;
-        std::string point, type, source;
+        std::string point, type, source, server{};
     };
 
     // The mount that one sees at `path`, which is normal (normal_path()): of several at one place the

@@ -20,11 +20,6 @@ uint64_t ifindex_of(const DeviceFacts& device) {
     return ifindex;
 }
 
-const LinkSeen* link_of(const KnownLinks& links, const DeviceFacts& device) {
-    auto it = links.known ? links.links.find(ifindex_of(device)) : links.links.end();
-    return it == links.links.end() || it->second.name != device.name() ? nullptr : &it->second;
-}
-
 bool is_online(const LinkSeen& link) {
     return link.running && (link.v4 == AddressState::Usable || link.v6 == AddressState::Usable);
 }
@@ -56,6 +51,13 @@ bool leads(const KnownLinks& links, const RouteSeen& route) {
     });
 }
 
+}  // namespace
+
+const LinkSeen* link_of(const KnownLinks& links, const DeviceFacts& device) {
+    auto it = links.known ? links.links.find(ifindex_of(device)) : links.links.end();
+    return it == links.links.end() || it->second.name != device.name() ? nullptr : &it->second;
+}
+
 std::string names_of(const KnownLinks& links, const std::vector<uint64_t>& over) {
     std::string out;
     for (size_t i = 0; i < over.size() && i < kNamed; ++i) {
@@ -64,8 +66,6 @@ std::string names_of(const KnownLinks& links, const std::vector<uint64_t>& over)
     }
     return out.empty() ? "a link" : over.size() > kNamed ? out + " and others" : out;
 }
-
-}  // namespace
 
 LinkNews take_in(const LinksSeen& seen, KnownLinks& known) {
     LinkNews news;

@@ -30,13 +30,17 @@ struct LinkNews {
 };
 LinkNews take_in(const LinksSeen& seen, KnownLinks& links);
 
-// Of a network interface. Its link is the one of its ifindex, as long as both have the same name: between
+// The link of a network interface; null where it is not known. It is the one of its ifindex, as long as both have the same name: between
 // the two announcements of a rename, and of an index that is used again, nobody can tell, and it is unknown.
+const LinkSeen* link_of(const KnownLinks& links, const DeviceFacts& device);
 Truth link_is(const KnownLinks& links, const DeviceFacts& device, LinkState state);
 // "it is up and running, without an address"
 std::string link_seen(const KnownLinks& links, const DeviceFacts& device);
 // "up", "up, running", "online", "down", or nothing where it is not known.
 std::string link_word(const KnownLinks& links, const DeviceFacts& device);
+
+// "eth0, eth1 and others"; "a link" where none of them is known.
+std::string names_of(const KnownLinks& links, const std::vector<uint64_t>& over);
 
 Truth network_is_online(const KnownLinks& links);
 // "eth0 has an address, and no default route leads over IPv4"

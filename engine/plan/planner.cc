@@ -32,27 +32,6 @@ void Planner::mark(UnitIndex unit) {
     queue_.push_back(unit);
 }
 
-void Planner::watch(UnitIndex index) {
-    const Unit& unit = *units_[index].unit;
-    if (units_[index].instance) return;  // the unit of which it is one stands for all of them
-    auto add = [&](const Condition& leaf) {
-        bool it = leaf.kind == Condition::Kind::Device && leaf.device.quantifier == Quantifier::It;
-        if (it && is_of_links(leaf.device.state)) watchers_.add(kAnyLink, index);
-        if (it) return;  // each instance is found by its device
-        if (leaf.kind == Condition::Kind::Device) watchers_.add(leaf.device, index);
-        else if (leaf.kind == Condition::Kind::Fact) watchers_.add(leaf.fact, index);
-    };
-    if (unit.condition_kind != ConditionKind::None) each_leaf(unit.condition, add);
-    if (unit.stop_when) each_leaf(*unit.stop_when, add);
-    if (unit.boot_if) each_leaf(*unit.boot_if, add);
-    for (const std::string& name : unit.links.required)
-        if (stands_for_mounts(name)) watchers_.add(FactKey{FactKind::Mounted, name}, index);
-        else if (stands_for_network(name)) watchers_.add(kNetworkFacility, index);
-    if (unit.refresh) watchers_.add(*unit.refresh, index);
-    if (unit.for_each) for_each_watchers_.add(unit.for_each->devices, index);
-    if (unit.each_event) event_watchers_.add(unit.each_event->devices, index);
-}
-
 // A device concerns the terms that watch what it is, and what it was.
 void Planner::mark_watchers(const DeviceChange& change, Actions& actions) {
     auto mark_it = [this](UnitIndex unit) { mark(unit); };
@@ -91,6 +70,7 @@ void Planner::links_changed(const std::vector<const Device*>& devices, const std
         std::set<UnitIndex> its;  // instances whose device it is
         for (auto [it, end] = at_.equal_range(d->devpath()); it != end; ++it) its.insert(it->second);
         for (UnitIndex unit : its) mark(unit);
+        look_at_link(*d, now, actions);
     }
     cause_.devices = !devices.empty();
     if (devices.size() == 1) cause_.device = devices[0];

@@ -34,17 +34,16 @@ class Planner {
 
     // The first configuration, and each reload: states, verdicts and jobs are carried over by name.
     // `saved`: with the first one, what a former engine of this boot left behind.
-    void use(std::shared_ptr<const Configuration> configuration, Time now, Actions& actions,
-             const SavedState* saved = nullptr);
+    void use(std::shared_ptr<const Configuration> configuration, Time now, Actions& actions, const SavedState* saved = nullptr);
 
     // `event` is the one that did it, where there is one; `repeated`: the kernel's copy was taken in before.
-    void devices_changed(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated,
-                         Time now, Actions& actions);
+    void devices_changed(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated, Time now, Actions& actions);
     void fact_changed(const FactKey& fact, Time now, Actions& actions) { facts_changed({fact}, now, actions); }
     void facts_changed(const std::vector<FactKey>& facts, Time now, Actions& actions);
     // The links of these devices, and what else hangs on links.
-    void links_changed(const std::vector<const Device*>& devices, const std::vector<FactKey>& facts, Time now,
-                       Actions& actions);
+    void links_changed(const std::vector<const Device*>& devices, const std::vector<FactKey>& facts, Time now, Actions& actions);
+    // Other links carry / or /usr now; conditions are asked with what else is new.
+    void carriers_changed(Time now, Actions& actions);
     // planner_boot.cc: what init does
     void boot_changed(bool another_runlevel, Time now, Actions& actions);
     void go_down(bool down, Time now, Actions& actions);
@@ -105,16 +104,14 @@ class Planner {
     void drain(Time now, Actions& actions);
     void reconsider(UnitIndex unit, Time now, Actions& actions);
     bool lost_for_good(Managed& m, Truth truth, Time now);
-    void save_latches(const Managed& m, const Condition& condition, const Memory& before,
-                      const Memory& after, Actions& actions);
+    void save_latches(const Managed& m, const Condition& condition, const Memory& before, const Memory& after, Actions& actions);
     void apply(UnitIndex unit, UnitEvent event, const std::string& reason, Time now, Actions& actions);
     static void note_asker(Managed& m, UnitEvent event, bool moves);
     bool may_begin(UnitIndex unit, UnitEvent event, Time now, Actions& actions);
     void run(UnitIndex unit, Step step, const std::string& reason, bool was_held_back, Time now, Actions& actions);
     std::string start_variables(const Managed& m) const;
     void set_deadline(UnitIndex unit, Time deadline);
-    void restore_unit(Managed& m, UnitIndex unit, const SavedUnit& saved, const SavedState& state, Time now,
-                      Actions& actions);
+    void restore_unit(Managed& m, UnitIndex unit, const SavedUnit& saved, const SavedState& state, Time now, Actions& actions);
     // planner_graph.cc: who waits for whom
     Gate start_gate(UnitIndex unit) const;
     Gate stop_gate(UnitIndex unit) const;
@@ -182,18 +179,18 @@ class Planner {
     static void carry_refresh(Managed& m, const Unit* before);
     void await_unit_of(const ScriptStarted& seen, Actions& actions);  // planner_scripts.cc
     void stopped_by_script(UnitIndex unit, Time now, Actions& actions);
+    void look_at_link(const Device& device, Time now, Actions& actions);  // planner_carriers.cc
+    void run_if_known(const Device& device, Time now, Actions& actions);
     // planner_never.cc: conditions that never were true
     void consider_never(UnitIndex unit, Time now, Actions& actions);
     // planner_events.cc: each-event units
     using RunKey = std::pair<std::string, std::string>;  // devpath, unit
-    void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated, Time now,
-                    Actions& actions);
+    void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated, Time now, Actions& actions);
     void run_event(const Device& device, DeviceRun run, bool wait_for_udev, Time now, Actions& actions);
     void run_or_keep(UnitIndex unit, const Device& device, DeviceRun run, bool wait_for_udev, Time now, Actions& actions);
     void run_processed(const Device& device, const Uevent& uevent, bool repeated, Time now, Actions& actions);
     bool run_now(const Managed& m, const Device& device, const DeviceRun& run, bool gone, Time now, Actions& actions);
-    void run_waiting(const Device& device, const std::function<bool(const DeviceRun&)>& may, bool gone,
-                     Time now, Actions& actions);
+    void run_waiting(const Device& device, const std::function<bool(const DeviceRun&)>& may, bool gone, Time now, Actions& actions);
     void forget(std::string_view devpath, Actions& actions);
     bool await_no_more(DeviceRun& run);
     void forget_units_that_went();

@@ -199,7 +199,7 @@ bool Planner::run_now(const Managed& m, const Device& device, const DeviceRun& r
     Truth concerned = Truth::False;
     for (const auto& c : device.classes())
         if (c.id == each.devices.class_id) concerned = c.unsure ? Truth::Unknown : Truth::True;
-    concerned = both(concerned, matches(each.devices.predicate, EventDevice(device, run.block)));
+    concerned = both(concerned, matches(each.devices.predicate, EventDevice(device, run.block), &world_));
     if (concerned == Truth::Unknown && !gone) return false;
     if (concerned != Truth::True) return true;
     if (arrival) {

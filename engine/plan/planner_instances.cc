@@ -28,7 +28,7 @@ Truth matches_for_each(const World& world, const DeviceTerm& term, const Device&
     Truth member = Truth::False;
     for (const auto& m : device.classes())
         if (m.id == term.class_id) member = m.unsure || device.in_doubt() ? Truth::Unknown : Truth::True;
-    return member == Truth::False ? member : both(member, both(belongs(term, device), is_as_asked(term, device, world)));
+    return member == Truth::False ? member : both(member, both(belongs(term, device, world), is_as_asked(term, device, world)));
 }
 
 // Gone is what is not there, where that is certain, and what another has the place of.

@@ -26,6 +26,31 @@ bool runs(const Managed& m) {
 
 }  // namespace
 
+void Planner::watch(UnitIndex index) {
+    const Unit& unit = *units_[index].unit;
+    if (units_[index].instance) return;  // the unit of which it is one stands for all of them
+    auto add = [&](const Condition& leaf) {
+        bool it = leaf.kind == Condition::Kind::Device && leaf.device.quantifier == Quantifier::It;
+        if (it && is_of_links(leaf.device.state)) watchers_.add(kAnyLink, index);
+        if (it && asks_what_it_carries(leaf.device)) watchers_.add_carriers(index);
+        if (it) return;  // each instance is found by its device
+        if (leaf.kind == Condition::Kind::Device) watchers_.add(leaf.device, index);
+        else if (leaf.kind == Condition::Kind::Fact) watchers_.add(leaf.fact, index);
+    };
+    if (unit.condition_kind != ConditionKind::None) each_leaf(unit.condition, add);
+    if (unit.stop_when) each_leaf(*unit.stop_when, add);
+    if (unit.boot_if) each_leaf(*unit.boot_if, add);
+    for (const std::string& name : unit.links.required)
+        if (stands_for_mounts(name)) watchers_.add(FactKey{FactKind::Mounted, name}, index);
+        else if (stands_for_network(name)) watchers_.add(kNetworkFacility, index);
+    if (unit.refresh) watchers_.add(*unit.refresh, index);
+    if (unit.for_each) for_each_watchers_.add(unit.for_each->devices, index);
+    if (unit.each_event) event_watchers_.add(unit.each_event->devices, index);
+    if ((unit.for_each && asks_what_it_carries(unit.for_each->devices)) ||
+        (unit.each_event && asks_what_it_carries(unit.each_event->devices)))
+        watchers_.add_carriers(index);
+}
+
 void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, Actions& actions,
                   const SavedState* saved) {
     std::deque<Managed> old = std::exchange(units_, {});

@@ -72,7 +72,7 @@ std::set<std::string> Planner::devices_of(const Managed& m, std::set<std::string
     const DeviceTerm& term = *m.unit->refresh;
     const Predicate* name = exact(term.predicate, Predicate::Field::Name);
     world_.each_device(term.class_id, name ? std::string_view(name->value) : "", [&](const DeviceFacts& device, bool unsure) {
-        Truth match = both(belongs(term, device), is_as_asked(term, device, world_));
+        Truth match = both(belongs(term, device, world_), is_as_asked(term, device, world_));
         if (unsure) match = both(Truth::Unknown, match);
         if (match == Truth::True) sure.insert(identity(device));
         else if (match == Truth::Unknown) maybe.insert(identity(device));

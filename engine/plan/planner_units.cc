@@ -193,7 +193,7 @@ std::string Planner::start_variables(const Managed& m) const {
             if (leaf.kind != Condition::Kind::Device) return;
             for (const auto& c : cause_.device->classes())
                 looked_at |= c.id == leaf.device.class_id &&
-                             matches(leaf.device.predicate, *cause_.device) == Truth::True;
+                             matches(leaf.device.predicate, *cause_.device, &world_) == Truth::True;
         });
         if (looked_at) device = cause_.device;
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/plan/carriers.h"
 #include "engine/plan/known_links.h"
 
 namespace devmux {
@@ -21,8 +22,15 @@ void visit_all(const Map& map, std::string_view text, const WatchIndex::Visitor&
 
 }  // namespace
 
+// Where the paths lie is watched with it: what is asked of mounts is found in one place.
+void WatchIndex::add_carriers(UnitIndex unit) {
+    add_once(carriers_, unit);
+    for (std::string_view path : {kRootPath, kUsrPath}) add(FactKey{FactKind::Mounted, std::string(path)}, unit);
+}
+
 void WatchIndex::add(const DeviceTerm& term, UnitIndex unit) {
     if (is_of_links(term.state)) add(kAnyLink, unit);
+    if (asks_what_it_carries(term)) add_carriers(unit);
     if (classes_.size() <= term.class_id) classes_.resize(term.class_id + 1U);
     OfClass& c = classes_[term.class_id];
     // `all` and `at most` are concerned by devices outside the set as little as the others are: the

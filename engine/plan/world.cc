@@ -64,6 +64,13 @@ std::string World::seen(const FactKey& key) const {
     return is_of_mounts(key.kind) ? seen_of_mounts(mounts, key, kernel_command_line) : "";
 }
 
+bool World::renew_carriers() {
+    Carriers now = carriers_of(mounts, links);
+    if (now == carriers) return false;
+    carriers = std::move(now);
+    return true;
+}
+
 Truth World::facility(const std::string& name) const {
     if (stands_for_network(name)) return fact(kNetworkOnline);
     return stands_for_mounts(name) ? fact({FactKind::Mounted, name}) : Truth::False;

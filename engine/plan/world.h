@@ -9,6 +9,7 @@
 
 #include "conditions/facts.h"
 #include "engine/model/device_table.h"
+#include "engine/plan/carriers.h"
 #include "engine/plan/known_links.h"
 #include "engine/plan/known_mounts.h"
 #include "engine/plan/unit_state.h"
@@ -38,6 +39,10 @@ class World final : public Facts {
     std::string facility_seen(const std::string& name) const;
     Truth link(const DeviceFacts& device, LinkState state) const override { return link_is(links, device, state); }
     std::string link_seen(const DeviceFacts& device) const override { return devmux::link_seen(links, device); }
+    Truth carries_root(const DeviceFacts& device) const override { return carries(carriers, links, device); }
+    std::string carries_seen(const DeviceFacts& device) const override { return carries_text(carriers, mounts, links, device); }
+    // After news of mounts or links; false where they changed nothing of it.
+    bool renew_carriers();
 
     DeviceTable table;
     bool coldplug = false;
@@ -47,6 +52,7 @@ class World final : public Facts {
     std::map<std::string, Truth> files;
     KnownMounts mounts;
     KnownLinks links;
+    Carriers carriers;  // what follows from these two
     std::string runlevel;  // one character; empty: not known
     std::string mode;      // that devmux mode has set in this boot; empty: none
     std::map<std::string, ScriptRunlevels> scripts;  // init scripts of which something is known

@@ -29,16 +29,25 @@ static_assert(Truth::False < Truth::Unknown && Truth::Unknown < Truth::True);
 std::string link_text(const LinkSeen& link) {
     std::string out = std::to_string(link.ifindex) + " " + escaped_word(link.name) + " " +
                       (link.running ? "running" : link.up ? "up" : "down");
-    if (link.v4 == AddressState::None && link.v6 == AddressState::None) return out;
-    return out + " " + word_of(link.v4) + " " + word_of(link.v6);
+    if (link.v4 != AddressState::None || link.v6 != AddressState::None) out += " " + word_of(link.v4) + " " + word_of(link.v6);
+    if (link.master != 0) out += " master=" + std::to_string(link.master);
+    if (link.lower != 0) out += " lower=" + std::to_string(link.lower);
+    return out;
 }
 
 std::optional<LinkSeen> link_of(std::string_view words) {
     std::vector<std::string_view> w = words_of(words);
+    LinkSeen below;
+    auto number_behind = [&w](std::string_view key, uint64_t& out) {
+        auto number = w.size() > 3 && w.back().starts_with(key) ? number_of(w.back().substr(key.size())) : std::nullopt;
+        if (number) out = *number, w.pop_back();
+    };
+    number_behind("lower=", below.lower);
+    number_behind("master=", below.master);
     if (w.size() < 3 || w.size() > 5) return std::nullopt;
     auto ifindex = number_of(w[0]);
     auto name = unescaped(w[1]);
-    LinkSeen out{.ifindex = ifindex.value_or(0), .name = name.value_or("")};
+    LinkSeen out{.ifindex = ifindex.value_or(0), .name = name.value_or(""), .master = below.master, .lower = below.lower};
     out.running = w[2] == "running";
     out.up = out.running || w[2] == "up";
     bool good = ifindex && *ifindex > 0 && name && (out.up || w[2] == "down") &&

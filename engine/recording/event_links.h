@@ -11,7 +11,8 @@
 namespace devmux {
 
 // "3 eth0 running usable none": ifindex, name, down, up or running, and the addresses of IPv4 and IPv6,
-// which may be left out. "3 gone" is a line of its own.
+// which may be left out; behind them "master=4" of a port and "lower=2" of a VLAN and its like. "3 gone" is a
+// line of its own.
 std::string link_text(const LinkSeen& link);
 std::optional<LinkSeen> link_of(std::string_view words);
 // "default4 yes 3 4", "192.0.2.1 no"

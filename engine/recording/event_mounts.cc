@@ -16,7 +16,7 @@ std::string mount_text(const MountSeen& seen) {
     size_t count = seen.listed != Mount{} ? 2 : seen.now != Mount{} ? 1 : 0;
     for (const Mount* mount : std::span(both).first(count))
         for (const std::string& part : {mount->point, mount->type, mount->source}) out += " " + escaped_word(part);
-    return out;
+    return seen.now.server.empty() ? out : out + " " + escaped_word(seen.now.server);
 }
 
 std::optional<MountSeen> mount_of(std::string_view words) {
@@ -26,10 +26,11 @@ std::optional<MountSeen> mount_of(std::string_view words) {
         if (!text) return std::nullopt;
         w.push_back(std::move(*text));
     }
-    if (w.size() != 1 && w.size() != 4 && w.size() != 7) return std::nullopt;
+    bool served = w.size() == 5 || w.size() == 8;
+    if (!served && w.size() != 1 && w.size() != 4 && w.size() != 7) return std::nullopt;
     MountSeen out{w[0], {}, {}};
-    if (w.size() >= 4) out.now = {w[1], w[2], w[3]};
-    if (w.size() == 7) out.listed = {w[4], w[5], w[6]};
+    if (w.size() >= 4) out.now = {w[1], w[2], w[3], served ? w.back() : ""};
+    if (w.size() >= 7) out.listed = {w[4], w[5], w[6]};
     return out;
 }
 

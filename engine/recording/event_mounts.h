@@ -9,7 +9,7 @@
 
 namespace devmux {
 
-// "PATH POINT TYPE SOURCE", and the same three words of fstab behind it.
+// "PATH POINT TYPE SOURCE", the same three words of fstab behind it, and the address of its server as the last.
 std::string mount_text(const MountSeen& seen);
 std::optional<MountSeen> mount_of(std::string_view words);
 

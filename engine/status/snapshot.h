@@ -61,6 +61,7 @@ struct DeviceSnapshot {
     std::map<std::string, std::string> properties;
     std::map<std::string, std::optional<std::string>> attributes;  // nothing: no such file
     std::string link;               // of a network interface: "down", "up", "running", "online"; empty: not known
+    std::string carries;            // of one that does: "carries / (NFS from 10.0.2.2)"
     std::string level;              // "seen", or "ready" when udev is done with it
     bool in_doubt = false;          // not seen again since events were lost
     Duration since{};
@@ -96,6 +97,7 @@ struct EngineSnapshot {
     bool settled = false;
     std::string runlevel;            // of init; empty: not known
     std::string network;             // "online", "offline" or "unknown"; empty: nobody asks
+    std::vector<std::string> carriers;  // "eth0 carries / (NFS from 10.0.2.2)", where somebody asks
     std::string mode;                // set by devmux mode; empty: none
     bool going_down = false;         // the machine
     bool in_doubt = false;           // events were lost, and sysfs is being walked

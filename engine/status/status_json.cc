@@ -119,6 +119,7 @@ Json object(const DeviceSnapshot& d) {
     Json out{{"devpath", printable(d.devpath)},     {"name", printable(d.name)},
              {"subsystem", printable(d.subsystem)}, {"driver", printable(d.driver)},
              {"classes", texts(d.classes)},         {"link", d.link},
+             {"carries", printable(d.carries)},
              {"level", d.level},                    {"in_doubt", d.in_doubt},
              {"since_s", seconds(d.since)}};
     Json& properties = out["properties"] = Json::object();
@@ -171,6 +172,7 @@ std::string to_json(const EngineSnapshot& e) {
                    {"settled", e.settled},
                    {"runlevel", printable(e.runlevel)},
                    {"network", e.network},
+                   {"carriers", texts(e.carriers)},
                    {"mode", printable(e.mode)},
                    {"going_down", e.going_down},
                    {"in_doubt", e.in_doubt},

@@ -290,6 +290,27 @@ TEST_SUITE("conditions/evaluate") {
         CHECK(supplier("at least 2 network interfaces") == "somebody");
     }
 
+    TEST_CASE("what carries the root file system is asked of the facts, and not of the device") {
+        TestFacts facts;
+        auto& eth = facts.add("network interface", "/devices/eth0");
+        auto says = [&](const char* text) { return explain(read(facts, text), facts, facts.classes, 100s, {}); };
+        CHECK(matches(read(facts, "network interface[carries-root]").device.predicate, eth) == U);
+        CHECK(truth(facts, "network interface[carries-root]") == U);
+        CHECK(truth(facts, "no network interface[not carries-root]") == U);
+        CHECK(says("network interface[carries-root]").seen == "none; not counted: eth0 (/devices/eth0): not known yet whether it carries the root file system or /usr");
+        CHECK(says("network interface[carries-root]").supplier == "the mounts and routes to be known that tell what comes over eth0");
+        facts.carriers["/devices/eth0"] = T;
+        CHECK(truth(facts, "network interface[carries-root]") == T);
+        CHECK(truth(facts, "all network interface have [not carries-root]") == F);
+        CHECK(says("network interface[carries-root]").seen == "eth0 (/devices/eth0), carries / (NFS from 10.0.2.2), for 1m40s");
+        CHECK(says("network interface[not carries-root]").seen == "none; not counted: eth0 (/devices/eth0), carries / (NFS from 10.0.2.2)");
+        CHECK(says("network interface").seen == "eth0 (/devices/eth0), for 1m40s");
+        facts.carriers["/devices/eth0"] = F;
+        CHECK(truth(facts, "network interface[carries-root]") == F);
+        CHECK(says("network interface[carries-root]").seen == "none; not counted: eth0 (/devices/eth0): not carries-root");
+        CHECK(truth(facts, "network interface[not carries-root and name = eth0]") == T);
+    }
+
     TEST_CASE("a no says what was seen instead, how old it is, and who could help") {
         TestFacts facts;
         auto& eth = facts.add("network interface", "/devices/eth0");

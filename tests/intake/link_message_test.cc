@@ -15,7 +15,8 @@ namespace {
 std::string said(const RtMessage& m) {
     struct Say {
         std::string operator()(const LinkMessage& l) const {
-            return "link " + std::to_string(l.ifindex) + " " + std::string(l.name) + (l.up ? " up" : "") + (l.running ? " running" : "");
+            return "link " + std::to_string(l.ifindex) + " " + std::string(l.name) + (l.up ? " up" : "") + (l.running ? " running" : "") +
+                       (l.master ? " master " + std::to_string(l.master) : "") + (l.lower ? " lower " + std::to_string(l.lower) : "");
         }
         std::string operator()(const AddressMessage& a) const {
             return "address " + std::to_string(a.ifindex) + (a.family == AF_INET ? " v4 " : " v6 ") +
@@ -51,6 +52,14 @@ TEST_SUITE("intake/link_message") {
         CHECK(read(RtBytes().link(3, "eth0", IFF_UP, true, AF_BRIDGE)) == "");
         CHECK(read(RtBytes().link(0, "eth0", IFF_UP)) == "");
         CHECK(read(RtBytes().link(3, std::string(40, 'x'), 0)) == "link 3 xxxxxxxxxxxxxxx; ");
+    }
+
+    TEST_CASE("links: whose port it is, and what it stands on in this network namespace") {
+        CHECK(read(RtBytes().link(3, "eth0", 0, false, AF_UNSPEC, 9).link(4, "vlan7", 0, false, AF_UNSPEC, 0, 3)) ==
+              "link 3 eth0 master 9; link 4 vlan7 lower 3; ");
+        CHECK(read(RtBytes().link(4, "veth0", 0, false, AF_UNSPEC, 0, 3, true)) == "link 4 veth0; ");
+        CHECK(read(RtBytes().link(4, "self", 0, false, AF_UNSPEC, 0, 4)) == "link 4 self; ");
+        CHECK(read(RtBytes().link(4, "odd", 0, false, AF_UNSPEC, 0xffffffff, 0x80000000)) == "link 4 odd; ");
     }
 
     TEST_CASE("addresses: scope, and those that may not be used") {

@@ -87,6 +87,17 @@ TEST_SUITE("intake/link_table") {
         CHECK(m.news() == "link 2 gone\nlinks\n");
     }
 
+    TEST_CASE("a port that is enslaved later, a VLAN, and a port that leaves") {
+        Machine m;
+        m.links.link(2, "eth0", kRuns).link(3, "br0", kRuns).link(4, "vlan7", kRuns, false, AF_UNSPEC, 0, 2);
+        m.settle();
+        CHECK(m.news() == "link 2 eth0 running\nlink 3 br0 running\nlink 4 vlan7 running lower=2\nroute default4 no\nroute default6 no\nlinks\n");
+        m.hear(RtBytes().link(2, "eth0", kRuns, false, AF_UNSPEC, 3));
+        CHECK(m.news() == "link 2 eth0 running master=3\nlinks\n");
+        m.hear(RtBytes().link(2, "eth0", kRuns, false, AF_BRIDGE, 3).link(2, "eth0", kRuns));
+        CHECK(m.news() == "link 2 eth0 running\nlinks\n");
+    }
+
     TEST_CASE("an index that is used again brings no address along") {
         Machine m;
         m.links.link(2, "eth0", kRuns);

@@ -133,6 +133,24 @@ TEST_SUITE("intake/mounts") {
         CHECK_FALSE(read_mountinfo(files.at("none")));
     }
 
+    TEST_CASE("the server of a network file system: an address, never a name") {
+        auto server = [](const std::string& type, const std::string& options) {
+            return table_of("20 1 0:1 / / rw,relatime shared:1 - " + type + " s:/srv rw," + options + "\n").at("/").server;
+        };
+        CHECK(server("nfs4", "vers=4.2,clientaddr=10.0.2.15,local_lock=none,addr=10.0.2.2") == "10.0.2.2");
+        CHECK(server("nfs", "mountaddr=10.0.2.3,mountvers=3,addr=10.0.2.2") == "10.0.2.2");
+        CHECK(server("nfs4", "addr=2001:DB8:0:0::1") == "2001:db8::1");
+        CHECK(server("nfs4", "addr=fe80::1%eth0") == "fe80::1");
+        CHECK(server("nfs4", "addr=::ffff:10.0.2.2") == "10.0.2.2");
+        CHECK(server("cifs", "vers=3.1.1,addr=10.0.2.2,file_mode=0755") == "10.0.2.2");
+        for (const char* none : {"vers=4.2", "addr=", "addr", "addr=server", "addr=10.0.2", "addr=10.0.2.2.2", "xaddr=10.0.2.2"}) {
+            CAPTURE(none);
+            CHECK(server("nfs4", none).empty());
+        }
+        CHECK(server("nfs4", "addr=" + std::string(100'000, '1')).empty());
+        CHECK(server("ext4", "addr=10.0.2.2").empty());
+    }
+
     TEST_CASE("ten thousand lines") {
         std::string text = kRoot;
         for (int i = 0; i < 10'000; ++i) text += line(100 + i, 20, "/m/" + std::to_string(i), "tmpfs", "t" + std::to_string(i));

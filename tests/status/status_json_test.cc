@@ -40,7 +40,7 @@ TEST_CASE("an engine, word for word") {
                      .on_disk = {{"changed", {"gdm"}}},
                      .uptime = 1500ms};
     CHECK(to_json(e) ==
-          R"({"version":"0.1","dry_run":false,"coldplug_complete":true,"settled":false,"runlevel":"","network":"","mode":"docked","going_down":false,)"
+          R"({"version":"0.1","dry_run":false,"coldplug_complete":true,"settled":false,"runlevel":"","network":"","carriers":[],"mode":"docked","going_down":false,)"
           R"("in_doubt":false,"udev":"running","waiting_for_udev":2,)"
           R"("devices":412,"counters":{"overruns":2,"received":900},"units":{"active":3},)"
           R"("sources":["kernel","coldplug"],"errors":[],"unit_folders":["/etc"],)"
@@ -94,7 +94,7 @@ TEST_CASE("a device: an attribute without a file is null, an empty one is empty"
                      .properties = {{"ID_BUS", "usb"}},
                      .attributes = {{"gone", {}}, {"empty", ""}}};
     Json j = Json::parse(to_json(std::vector<DeviceSnapshot>{d}))[0];
-    CHECK(keys(j) == "devpath name subsystem driver classes link level in_doubt since_s properties attributes");
+    CHECK(keys(j) == "devpath name subsystem driver classes link carries level in_doubt since_s properties attributes");
     CHECK(j["classes"].dump() == R"(["mouse","pointer"])");
     CHECK(j["properties"]["ID_BUS"] == "usb");
     CHECK(j["attributes"]["gone"].is_null());

@@ -86,6 +86,14 @@ struct TestFacts final : Facts {
         return it == links.end() ? Truth::Unknown : it->second;
     }
     std::string link_seen(const DeviceFacts&) const override { return "its link was looked at"; }
+    std::map<std::string, Truth> carriers;  // by devpath
+    Truth carries_root(const DeviceFacts& device) const override {
+        auto it = carriers.find(std::string(device.devpath()));
+        return it == carriers.end() ? Truth::Unknown : it->second;
+    }
+    std::string carries_seen(const DeviceFacts& device) const override {
+        return carries_root(device) == Truth::True ? "carries / (NFS from 10.0.2.2)" : "";
+    }
     Truth fact(const FactKey& key) const override {
         auto it = facts.find(key);
         return it == facts.end() ? Truth::Unknown : it->second;

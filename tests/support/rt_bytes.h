@@ -26,13 +26,17 @@ class RtBytes {
     // Aligned as nlmsghdr.
     std::string_view bytes() const { return {reinterpret_cast<const char*>(words_.data()), size_}; }
 
-    RtBytes& link(uint32_t ifindex, const std::string& name, unsigned flags, bool gone = false, int family = AF_UNSPEC) {
+    RtBytes& link(uint32_t ifindex, const std::string& name, unsigned flags, bool gone = false, int family = AF_UNSPEC,
+                  uint32_t master = 0, uint32_t lower = 0, bool elsewhere = false) {
         begin(gone ? RTM_DELLINK : RTM_NEWLINK);
         auto* header = extra<ifinfomsg>();
         header->ifi_family = static_cast<unsigned char>(family);
         header->ifi_index = static_cast<int>(ifindex);
         header->ifi_flags = flags;
         mnl_attr_put_strz(message(), IFLA_IFNAME, name.c_str());
+        if (master) mnl_attr_put_u32(message(), IFLA_MASTER, master);
+        if (lower) mnl_attr_put_u32(message(), IFLA_LINK, lower);
+        if (elsewhere) mnl_attr_put_u32(message(), IFLA_LINK_NETNSID, 0);
         return end();
     }
     RtBytes& address(uint32_t ifindex, const std::string& text, unsigned prefix = 24, bool gone = false,

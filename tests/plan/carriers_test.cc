@@ -1,0 +1,138 @@
+// Which links carry / and /usr: by the route to the server, and what the links of that route stand on.
+#include "engine/plan/carriers.h"
+
+#include <doctest/doctest.h>
+
+#include "tests/support/facts.h"
+
+using namespace devmux;
+using devmux::test::TestDevice;
+
+namespace {
+
+constexpr Truth T = Truth::True, F = Truth::False, U = Truth::Unknown;
+constexpr auto Usable = AddressState::Usable, None = AddressState::None;
+
+const Mount kExt4{"/", "ext4", "/dev/vda2"}, kNfs{"/", "nfs4", "10.0.2.2:/srv", "10.0.2.2"},
+    kUsr{"/usr", "nfs", "s:/usr", "2001:db8::1"};
+
+TestDevice interface(const char* name, uint64_t ifindex) {
+    TestDevice device;
+    device.path = std::string("/devices/virtual/net/") + name;
+    device.sub = "net";
+    device.gen = {7, ifindex, 0};
+    return device;
+}
+
+LinkSeen link(uint64_t ifindex, const char* name, uint64_t master = 0, uint64_t lower = 0) {
+    return {ifindex, name, true, true, Usable, None, master, lower};
+}
+
+struct Machine {
+    KnownMounts mounts;
+    KnownLinks links;
+
+    Machine(const Mount& root, const Mount& usr, const LinksSeen& seen = {}) {
+        take_in({"/", root, {}}, mounts);
+        take_in({"/usr", usr, {}}, mounts);
+        take_in(seen, links);
+    }
+    Truth carried(const char* name, uint64_t ifindex) const { return carries(carriers_of(mounts, links), links, interface(name, ifindex)); }
+    std::string says(const char* name, uint64_t ifindex) const {
+        return carries_text(carriers_of(mounts, links), mounts, links, interface(name, ifindex));
+    }
+    std::string all() const {
+        std::string out;
+        for (const std::string& line : carrier_lines(carriers_of(mounts, links), links)) out += line + "; ";
+        return out;
+    }
+};
+
+}  // namespace
+
+TEST_SUITE("plan/carriers") {
+    TEST_CASE("a machine on disks: no link carries it, whatever is known of links") {
+        Machine m(kExt4, kExt4);
+        CHECK(m.carried("eth0", 2) == F);
+        CHECK(m.says("eth0", 2) == "carries neither / nor /usr: / is on ext4");
+        CHECK(servers_of(m.mounts).empty());
+        CHECK(m.all().empty());
+    }
+
+    TEST_CASE("nothing is known of one of the two: unknown") {
+        CHECK(Machine({}, kExt4).carried("eth0", 2) == U);
+        CHECK(Machine(kExt4, {}).carried("eth0", 2) == U);
+        CHECK(Machine({}, {}).says("eth0", 2) == "not known yet whether it carries / or /usr");
+    }
+
+    TEST_CASE("the route to the server leads over it") {
+        Machine m(kNfs, kNfs, {true, {link(2, "eth0"), link(3, "eth1")}, {}, {{"10.0.2.2", T, {2}}}});
+        CHECK(servers_of(m.mounts) == std::set<std::string>{"10.0.2.2"});
+        CHECK(m.carried("eth0", 2) == T);
+        CHECK(m.carried("eth1", 3) == F);
+        CHECK(m.carried("lan0", 2) == U);  // between the two announcements of a rename
+        CHECK(m.carried("eth2", 4) == U);  // its link was not announced yet
+        CHECK(m.says("eth0", 2) == "carries / (NFS from 10.0.2.2)");
+        CHECK(m.says("eth1", 3) == "carries neither / nor /usr: / is on nfs4 from 10.0.2.2 over eth0");
+        CHECK(m.all() == "eth0 carries / (NFS from 10.0.2.2); ");
+        take_in({true, {}, {}, {{"10.0.2.2", T, {3}}}}, m.links);
+        CHECK(m.carried("eth0", 2) == F);
+        CHECK(m.carried("eth1", 3) == T);
+    }
+
+    TEST_CASE("unknown: no route, not all links, a next hop without a name, a server without an address") {
+        Machine m(kNfs, kExt4, {true, {link(2, "eth0")}, {}, {{"10.0.2.2", F, {}}}});
+        CHECK(m.carried("eth0", 2) == U);
+        CHECK(m.says("eth0", 2) == "not known yet whether it carries / or /usr: no route leads to 10.0.2.2, the server of /");
+        take_in({true, {}, {}, {{"10.0.2.2", T, {0, 2}}}}, m.links);
+        CHECK(m.carried("eth0", 2) == U);
+        take_in({}, m.links);
+        CHECK(m.carried("eth0", 2) == U);
+        m = Machine({"/", "nfs", "s:/"}, kExt4, {true, {link(2, "eth0")}, {}, {}});
+        CHECK(m.carried("eth0", 2) == U);
+        CHECK(m.says("eth0", 2) == "not known yet whether it carries / or /usr: the address of the server of / is not known");
+        CHECK(servers_of(m.mounts).empty());
+    }
+
+    TEST_CASE("what it stands on: ports of a bridge and of a bond, the link below a VLAN; circles end") {
+        // br0 has the ports vlan7 and eth9; vlan7 is on bond0, whose ports are eth0 and eth1.
+        Machine m(kNfs, kNfs, {true, {link(2, "eth0", 4), link(3, "eth1", 4), link(4, "bond0"), link(5, "vlan7", 6, 4), link(6, "br0"),
+                                      link(7, "eth2"), link(9, "eth9", 6)}, {}, {{"10.0.2.2", T, {6}}}});
+        for (auto [name, ifindex] : {std::pair("eth0", 2), {"eth1", 3}, {"bond0", 4}, {"vlan7", 5}, {"br0", 6}, {"eth9", 9}})
+            CHECK(m.carried(name, static_cast<uint64_t>(ifindex)) == T);
+        CHECK(m.carried("eth2", 7) == F);
+        CHECK(m.says("br0", 6) == "carries / (NFS from 10.0.2.2)");
+        CHECK(m.says("eth0", 2) == "carries / (NFS from 10.0.2.2, by way of br0)");
+        // A port that comes later, and one that leaves.
+        take_in({true, {link(7, "eth2", 6), link(3, "eth1")}, {}, {}}, m.links);
+        CHECK(m.carried("eth2", 7) == T);
+        CHECK(m.carried("eth1", 3) == F);
+        take_in({true, {link(6, "br0", 5, 6)}, {}, {}}, m.links);
+        CHECK(m.carried("br0", 6) == T);
+    }
+
+    TEST_CASE("over several links; and / and /usr each from its own server") {
+        Machine m(kNfs, kUsr, {true, {link(2, "eth0"), link(3, "eth1"), link(4, "eth2")}, {}, {{"10.0.2.2", T, {2, 3}}, {"2001:db8::1", T, {3}}}});
+        CHECK(m.all() == "eth0 carries / (NFS from 10.0.2.2); eth1 carries / (NFS from 10.0.2.2), and /usr (NFS from 2001:db8::1); ");
+        Carriers carriers = carriers_of(m.mounts, m.links);
+        CHECK(carried_text(carriers, m.links, interface("eth0", 2)) == "the root file system (NFS from 10.0.2.2)");
+        CHECK(carried_text(carriers, m.links, interface("eth2", 4)).empty());
+        // One of the two is not known to lead anywhere: who carries the other is.
+        take_in({true, {}, {}, {{"2001:db8::1", F, {}}}}, m.links);
+        CHECK(m.carried("eth0", 2) == T);
+        CHECK(m.carried("eth2", 4) == U);
+        Machine usr(kExt4, kUsr, {true, {link(3, "eth1"), link(4, "eth2")}, {}, {{"2001:db8::1", T, {3}}}});
+        CHECK(usr.says("eth2", 4) == "carries neither / nor /usr: / is on ext4, /usr is on nfs from 2001:db8::1 over eth1");
+    }
+
+    TEST_CASE("a server on this very machine is carried by nobody") {
+        Machine m({"/", "nfs", "localhost:/", "127.0.0.1"}, kExt4, {true, {link(2, "eth0")}, {}, {}});
+        CHECK(m.carried("eth0", 2) == F);
+        CHECK(servers_of(m.mounts).empty());
+    }
+
+    TEST_CASE("what hostile names say is escaped") {
+        Machine m({"/", "nfs", "s", "10.0.2.2"}, kExt4, {true, {link(2, "\033[31m"), link(3, "eth1", 2)}, {}, {{"10.0.2.2", T, {2}}}});
+        CHECK(m.says("eth1", 3) == "carries / (NFS from 10.0.2.2, by way of \\x1b[31m)");
+    }
+}
