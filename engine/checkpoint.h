@@ -24,7 +24,7 @@ struct Checkpoint {
     KnownLinks links;
     std::string runlevel, mode;
     std::map<std::string, ScriptRunlevels> scripts;
-    bool going_down = false;
+    bool going_down = false, carried = false;
     DeviceTableCheckpoint table;
     History::Checkpoint history;
     PlannerCheckpoint planner;

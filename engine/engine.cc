@@ -42,13 +42,14 @@ Engine::Engine(std::shared_ptr<const Configuration> configuration, std::string k
 void Engine::start(const SavedState& saved, Time now, Actions& actions) {
     if (saved.going_down) limits_.go_down(true, now);
     world_.mode = saved.mode;
+    world_.was_carried = saved.carried;
     planner_.use(configuration_, now, actions, &saved);
     watch_jobs(0, now, actions);
 }
 
 Checkpoint Engine::checkpoint() const {
     return {world_.coldplug, world_.doubted, world_.settled, world_.files, world_.mounts, world_.links, world_.runlevel,
-            world_.mode, world_.scripts, world_.going_down, world_.table.checkpoint(), history_.checkpoint(), planner_.checkpoint(),
+            world_.mode, world_.scripts, world_.going_down, world_.was_carried, world_.table.checkpoint(), history_.checkpoint(), planner_.checkpoint(),
             udev_.checkpoint(), late_.checkpoint(), limits_.checkpoint(), limits_.down_since(),
             last_looks_, counters_.unready};
 }
@@ -65,6 +66,7 @@ void Engine::restore(const Checkpoint& from) {
     world_.mode = from.mode;
     world_.scripts = from.scripts;
     world_.going_down = from.going_down;
+    world_.was_carried = from.carried;
     world_.table.restore(from.table);
     history_.restore(from.history);
     planner_.restore(configuration_, from.planner);
@@ -303,7 +305,7 @@ void Engine::take(const DeadlineReached&, Time now, Actions& actions) {
 void Engine::take(const HandRequest& request, Time now, Actions& actions) {
     auto unit = planner_.find(request.unit);
     if (!unit) return;
-    planner_.by_hand(*unit, request.event, now, actions);
+    planner_.by_hand(*unit, request.event, request.force, now, actions);
     if (request.clear_latches) planner_.clear_latches(*unit, now, actions);
 }
 

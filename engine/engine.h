@@ -54,6 +54,7 @@ struct HandRequest {
     std::string unit;
     UnitEvent event = UnitEvent::HandStart;
     bool clear_latches = false;  // of Reset
+    bool force = false;          // of a stop or restart: whatever that takes down
 };
 
 struct NewConfiguration {
@@ -140,6 +141,7 @@ class Engine {
 
     void devices_changed(const DeviceEvent* event, bool repeated, Time now, Actions& actions);
     void go_down(bool down, Time now, Actions& actions);
+    void look_at_carriers(Time now, Actions& actions);
     void tell_overdue(Time now, Actions& actions);
     void watch_jobs(size_t since, Time now, const Actions& actions);
     bool is_overtaken(const DeviceEvent& event) const;

@@ -1,5 +1,6 @@
 // News of facts that are no devices. See engine.h.
 #include <algorithm>
+#include <utility>
 
 #include "engine/engine.h"
 
@@ -12,11 +13,21 @@ void Engine::take(const FileSeen& file, Time now, Actions& actions) {
     planner_.fact_changed({FactKind::File, file.path}, now, actions);
 }
 
+// News of mounts or of links may have changed which links carry / and /usr.
+void Engine::look_at_carriers(Time now, Actions& actions) {
+    if (!world_.renew_carriers()) return;
+    const Carriers& carriers = world_.carriers;
+    bool carried = !carriers.carried.empty();
+    if ((carried || carriers.mounts) && std::exchange(world_.was_carried, carried) != carried)
+        actions.push_back(Record{SavedCarried{carried}});
+    planner_.carriers_changed(now, actions);
+}
+
 void Engine::take(const MountsSeen& seen, Time now, Actions& actions) {
     std::vector<FactKey> changed;
     for (const MountSeen& mount : seen.mounts)
         if (take_in(mount, world_.mounts)) changed.push_back({FactKind::Mounted, mount.path});
-    if (world_.renew_carriers()) planner_.carriers_changed(now, actions);
+    look_at_carriers(now, actions);
     planner_.facts_changed(changed, now, actions);
 }
 
@@ -27,7 +38,7 @@ void Engine::take(const LinksSeen& seen, Time now, Actions& actions) {
         world_.table.each_of_ifindex(ifindex, [&](const Device& device) { devices.push_back(&device); });
     // In one order, whatever the table was made of.
     std::sort(devices.begin(), devices.end(), [](const Device* a, const Device* b) { return a->devpath() < b->devpath(); });
-    if (world_.renew_carriers()) planner_.carriers_changed(now, actions);
+    look_at_carriers(now, actions);
     planner_.links_changed(devices, news.facts, now, actions);
 }
 

@@ -65,6 +65,8 @@ class Shell final : public Control, private ChildWatch {
     std::optional<Error> start(const std::string& unit) override;
     std::optional<Error> stop(const std::string& unit) override;
     std::optional<Error> restart(const std::string& unit) override;
+    std::optional<Error> force_stop(const std::string& unit) override;
+    std::optional<Error> force_restart(const std::string& unit) override;
     std::optional<Error> refresh(const std::string& unit) override;
     std::optional<Error> reset(const std::string& unit, bool latch) override;
     ReloadSnapshot reload() override;

@@ -106,6 +106,8 @@ Result<EvalSnapshot> Shell::eval(const std::string& text) {
 std::optional<Error> Shell::start(const std::string& unit) { return by_hand({unit, UnitEvent::HandStart, false}); }
 std::optional<Error> Shell::stop(const std::string& unit) { return by_hand({unit, UnitEvent::HandStop, false}); }
 std::optional<Error> Shell::restart(const std::string& unit) { return by_hand({unit, UnitEvent::HandRestart, false}); }
+std::optional<Error> Shell::force_stop(const std::string& unit) { return by_hand({unit, UnitEvent::HandStop, false, true}); }
+std::optional<Error> Shell::force_restart(const std::string& unit) { return by_hand({unit, UnitEvent::HandRestart, false, true}); }
 std::optional<Error> Shell::refresh(const std::string& unit) { return by_hand({unit, UnitEvent::Refresh, false}); }
 std::optional<Error> Shell::reset(const std::string& unit, bool latch) {
     return by_hand({unit, UnitEvent::Reset, latch});
@@ -147,6 +149,8 @@ std::optional<Error> Shell::by_hand(HandRequest request) {
     if (refreshes && m.unit->task) return plain("the unit " + quoted(request.unit) + " is a task, which is not reloaded");
     if (engine_->world().going_down && (starts || restarts))
         return plain("nothing is started: the machine is going down", "devmux shutdown --cancel takes that back");
+    if (std::string why = request.force ? "" : engine_->planner().refusal(*index, request.event); !why.empty())
+        return plain(why, std::string("devmux ") + (restarts ? "restart" : "stop") + " --force " + request.unit + " does it all the same");
     // An each-event unit has nothing to start: to start it is to let it go on.
     if (m.unit->each_event && starts) request.event = UnitEvent::Reset;
     feed(request);

@@ -152,6 +152,7 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     if (std::string held = engine_->planner().held_back(m, now); !held.empty()) s.remark = held;
     else if (std::string waits = waiting_text(m, now); !waits.empty()) s.remark = waits;
     if (std::string slow = engine_->limits().remark(unit.name, now); !slow.empty()) s.remark = slow;
+    if (!m.kept.empty()) s.remark = m.kept;
     disk_.tell(s, *configuration_);
     s.warnings = texts_of(unit.warnings);
     const World& world = engine_->world();

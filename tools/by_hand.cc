@@ -6,6 +6,8 @@
 namespace devmux {
 namespace {
 
+bool is_stop(std::string_view method) { return method == "Stop" || method == "ForceStop"; }
+
 Exit act(Client& client, const Session& session, const char* method, const std::string& unit,
          bool wait, Duration timeout) {
     Reply reply =
@@ -23,7 +25,7 @@ Exit act(Client& client, const Session& session, const char* method, const std::
         complain(unit + ": failed: " + reply.value.at("last_end").get<std::string>());
         return Exit::No;
     }
-    if (state == "gone" && std::string_view(method) != "Stop") {
+    if (state == "gone" && !is_stop(method)) {
         complain(unit + ": " + remark + " (`devmux log " + unit + "` has what it said)");
         return Exit::No;
     }
@@ -34,7 +36,7 @@ Exit act(Client& client, const Session& session, const char* method, const std::
     }
     // Asked for, and not begun: that may take until a device comes. If it is its condition that has asked by now,
     // it was started, has ended, and is to be started once more.
-    if (std::string_view(method) == "Stop" || state != "waiting" || reply.value.at("wanted") != "up" ||
+    if (is_stop(method) || state != "waiting" || reply.value.at("wanted") != "up" ||
         reply.value.at("asked_by") == "its condition")
         return Exit::Ok;
     complain(unit + ": not started yet: it " + remark + "; it starts as soon as that is over");
@@ -43,11 +45,11 @@ Exit act(Client& client, const Session& session, const char* method, const std::
 
 }  // namespace
 
-void add_by_hand(CLI::App& app, Commands& commands, const char* name, const char* what,
-                 const char* method) {
+void add_by_hand(CLI::App& app, Commands& commands, const char* name, const char* what, const char* method,
+                 const char* forced) {
     struct Options {
         std::vector<std::string> units;
-        bool no_wait = false;
+        bool no_wait = false, force = false;
         std::string timeout = "none";
     };
     auto options = std::make_shared<Options>();
@@ -56,12 +58,13 @@ void add_by_hand(CLI::App& app, Commands& commands, const char* name, const char
     sub->add_flag("--no-wait", options->no_wait, "do not wait until it is done");
     sub->add_option("--timeout", options->timeout, "wait no longer than this; the unit goes on")
         ->type_name("30s");
-    commands.push_back({sub, [options, method](const Session& session) {
+    if (forced) sub->add_flag("--force", options->force, "also where that takes down the interface that carries the root file system or /usr");
+    commands.push_back({sub, [options, method, forced](const Session& session) {
                             Duration timeout = timeout_of(options->timeout);
                             Client client(session.runtime_dir);
                             for (const std::string& unit : options->units) {
                                 Exit code =
-                                    act(client, session, method, unit, !options->no_wait, timeout);
+                                    act(client, session, options->force ? forced : method, unit, !options->no_wait, timeout);
                                 if (code != Exit::Ok) return code;
                             }
                             return Exit::Ok;

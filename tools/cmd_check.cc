@@ -13,6 +13,7 @@
 #include "engine/status/status_json.h"
 #include "tools/command.h"
 #include "tools/default_dirs.h"
+#include "tools/early_units.h"
 #include "tools/output.h"
 
 namespace devmux {
@@ -52,6 +53,7 @@ struct Question {
     Trust trust = Trust::Require;
     std::string subject;  // empty: everything
     std::string unit;     // whose file that is; a drop-in of another folder may be what breaks it
+    std::string root{};   // of the machine that is asked about; empty: this one
 };
 
 bool concerns(const std::string& subject, const std::string& file) {
@@ -61,14 +63,14 @@ bool concerns(const std::string& subject, const std::string& file) {
 }
 
 // What a unit starts and this machine has not; empty: it is there, or its absence is provided for (if-missing).
-std::string lacks(const Service& service) {
+std::string lacks(const Service& service, const std::string& root) {
     std::error_code bad;
     if (service.may_be_missing) return "";
     const bool script = service.kind == Service::Kind::InitScript;
     std::string path = script ? "/etc/init.d/" + service.init_script : service.start.empty() ? "" : service.start[0];
-    if (path.empty() || fs::exists(path, bad)) return "";
+    if (path.empty() || fs::exists(root + path, bad)) return "";
     for (const char* folder : {"/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/"})
-        if (script && fs::exists(folder + service.init_script + ".service", bad)) return "";
+        if (script && fs::exists(root + folder + service.init_script + ".service", bad)) return "";
     return path;
 }
 
@@ -88,10 +90,12 @@ void collect(const Question& question, Findings& findings) {
         if (!concerns(question.subject, unit->file)) continue;
         ++findings.units;
         for (const Error& warning : unit->warnings) findings.add(Severity::Warning, name, warning);
-        if (std::string path = lacks(unit->service); !path.empty())
+        if (std::string path = lacks(unit->service, question.root); !path.empty())
             findings.add(Severity::Note, name, {.where = {unit->file, 0, 0}, .what = path + " is not there on this machine",
                                                 .source = "", .caret = -1, .hint = "if-missing: skip, if it need not be"});
     }
+    for (const auto& [name, warning] : early_units(c, question.root))
+        if (concerns(question.subject, warning.where.file)) findings.add(Severity::Warning, name, warning);
 }
 
 Error path_error(const std::string& path, std::string what, std::string hint = "") {
@@ -102,8 +106,14 @@ Error path_error(const std::string& path, std::string what, std::string hint = "
             .hint = std::move(hint)};
 }
 
+std::vector<std::string> unit_dirs_in(const std::string& root) {
+    std::vector<std::string> dirs = default_unit_dirs();
+    for (std::string& dir : dirs) dir.insert(0, root);
+    return dirs;
+}
+
 // How to ask about a path; or what is wrong with asking.
-Result<Question> question_of(const std::string& given) {
+Result<Question> question_of(const std::string& given, const std::string& root) {
     std::error_code bad;
     // Made absolute but not resolved: a unit's name is that of the link, not of where it leads.
     std::string path = fs::absolute(given, bad).lexically_normal().string();
@@ -121,7 +131,7 @@ Result<Question> question_of(const std::string& given) {
     else if (units.extension() == ".d" && units.stem().extension() == ".yaml")
         units = units.parent_path();
 
-    Question question{{default_unit_dirs()}, Trust::Waive, path, ""};
+    Question question{{unit_dirs_in(root)}, Trust::Waive, path, "", root};
     if (!folder && units == fs::path(path).parent_path())
         question.unit = fs::path(path).stem().string();
     std::erase(question.dirs.units, units.string());
@@ -169,18 +179,25 @@ void print_findings_json(const Findings& findings) {
 }  // namespace
 
 void add_check(CLI::App& app, Commands& commands) {
-    auto paths = std::make_shared<std::vector<std::string>>();
+    struct Options {
+        std::vector<std::string> paths;
+        std::string root;
+    };
+    auto options = std::make_shared<Options>();
     CLI::App* sub =
         app.add_subcommand("check", "look for mistakes in unit and class files; needs no daemon");
-    sub->add_option("path", *paths,
+    sub->add_option("--root", options->root, "of the machine in this folder, which does not run")->type_name("DIR");
+    sub->add_option("path", options->paths,
                     "unit files, class files or folders of units; default: what the daemon reads")
         ->type_name("PATH");
-    commands.push_back({sub, [paths](const Session& session) {
+    commands.push_back({sub, [options](const Session& session) {
                             Findings findings;
-                            if (paths->empty())
-                                collect({{default_unit_dirs()}, Trust::Require, "", ""}, findings);
-                            for (const std::string& path : *paths) {
-                                auto question = question_of(path);
+                            std::string root = options->root;
+                            while (root.ends_with('/')) root.pop_back();
+                            if (options->paths.empty())
+                                collect({{unit_dirs_in(root)}, Trust::Require, "", "", root}, findings);
+                            for (const std::string& path : options->paths) {
+                                auto question = question_of(path, root);
                                 if (question) collect(*question, findings);
                                 else findings.add(Severity::Error, "", question.error());
                             }

@@ -5,7 +5,7 @@ namespace devmux {
 
 void add_restart(CLI::App& app, Commands& commands) {
     add_by_hand(app, commands, "restart", "stop units by hand and start them again, or start those that do not run",
-                "Restart");
+                "Restart", "ForceRestart");
 }
 
 }  // namespace devmux

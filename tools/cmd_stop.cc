@@ -5,7 +5,7 @@ namespace devmux {
 
 void add_stop(CLI::App& app, Commands& commands) {
     add_by_hand(app, commands, "stop",
-                "stop units by hand, and keep them down until start or reset", "Stop");
+                "stop units by hand, and keep them down until start or reset", "Stop", "ForceStop");
 }
 
 }  // namespace devmux

@@ -124,8 +124,8 @@ class Player {
         else if (w == "crash") s.crash(strings(words_of(line.rest())));
         else if (w == "reload") s.configure(load_(rest));
         else if (w == "start") return hand(line, UnitEvent::HandStart);
-        else if (w == "stop") return hand(line, UnitEvent::HandStop);
-        else if (w == "restart-unit") return hand(line, UnitEvent::HandRestart);
+        else if (w == "stop" || w == "force-stop") return hand(line, UnitEvent::HandStop);
+        else if (w == "restart-unit" || w == "force-restart") return hand(line, UnitEvent::HandRestart);
         else if (w == "refresh") return hand(line, UnitEvent::Refresh);
         else if (w == "reset" || w == "reset-latch") return hand(line, UnitEvent::Reset);
         else if (w == "file") return file(line);
@@ -170,7 +170,7 @@ class Player {
         }
         if (planner.units()[*planner.find(unit)].unit->is_template())
             return wrong(line, quoted(unit) + " has instances: name one of them", unit + "@eth0, for example");
-        simulation_->feed(HandRequest{unit, event, line.word() == "reset-latch"});
+        simulation_->feed(HandRequest{unit, event, line.word() == "reset-latch", line.word().starts_with("force-")});
         return std::nullopt;
     }
 
@@ -268,8 +268,7 @@ class Player {
         std::string server = list || un ? "" : normal_address(w[3]);
         bool odd = !w[3].empty() && !bind && !network && server.empty();
         if (point.empty() || w.size() > 4 || w[1].empty() != un || (un && !w[2].empty()) || odd)
-            return wrong(line, un ? "expected \"unmounted PATH\"" : "expected " + quoted(std::string(line.word()) + " PATH TYPE SOURCE"),
-                         un || list ? "" : "behind them may stand the address of its server");
+            return wrong(line, un ? "expected \"unmounted PATH\"" : "expected " + quoted(std::string(line.word()) + " PATH TYPE SOURCE"));
         if (list) simulation_->listed({point, w[1], w[2], bind, network});
         else if (!un) simulation_->mounted({point, w[1], w[2], server});
         else if (!simulation_->unmounted(point)) return wrong(line, "nothing is mounted at " + quoted(printable(point)));

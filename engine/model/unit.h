@@ -54,6 +54,9 @@ struct Unit {
     std::shared_ptr<const EachEvent> each_event;  // null: none
     std::shared_ptr<const ForEach> for_each;      // of that unit, and of its instances; null: of others
     std::shared_ptr<const DeviceTerm> refresh;    // reloaded when these are others; null: for none
+    // takes-down: the network interfaces that its stop takes down. Null, and not `keeps_links`: it does not say.
+    std::shared_ptr<const DeviceTerm> takes_down;
+    bool keeps_links = false;  // takes-down: no
     Service service;
     UnitLinks links;
     bool task = false;

@@ -95,7 +95,7 @@ class Reader {
         Usage in_while{.first_allowed = false, .why_not_first = kNotInWhile};
         EachEvent each;
         ForEach instances;
-        DeviceTerm served;
+        DeviceTerm served, taken;
         // Before the conditions, which say `it`. What is wrong with it is told once, at its place.
         if (has("for-each")) (void)read_devices(at("for-each"), instances.devices);
         const DeviceTerm* it = has("for-each") ? &instances.devices : nullptr;
@@ -115,6 +115,7 @@ class Reader {
             {"for-each", [&](const Node& n) { return read_devices(n, instances.devices); }},
             {"instances", [&](const Node& n) { return read_instances(n, instances.most); }},
             {"refresh", [&](const Node& n) { return read_devices(n, served); }},
+            {"takes-down", [&](const Node& n) { return read_taken(n, taken); }},
             {"actions", [&](const Node& n) { return read_actions(n, each.actions); }},
             {"synthetic", [&](const Node& n) { return read_bool(n, each.synthetic); }},
             {"task", [&](const Node& n) { return read_bool(n, u.task); }},
@@ -131,6 +132,7 @@ class Reader {
         if (has("each-event")) u.each_event = std::make_shared<const EachEvent>(std::move(each));
         if (has("for-each")) u.for_each = std::make_shared<const ForEach>(instances);
         if (has("refresh")) u.refresh = std::make_shared<const DeviceTerm>(std::move(served));
+        if (has("takes-down") && !u.keeps_links) u.takes_down = std::make_shared<const DeviceTerm>(std::move(taken));
         if (has("stop-when")) u.stop_when = std::make_shared<const Condition>(std::move(stop));
         if (has("boot-if")) u.boot_if = boot_if_of(std::move(boot));
         check_condition_keys(errors);
@@ -138,6 +140,8 @@ class Reader {
         if (has("linger") && has("for-each") && u.task && !has("when") && !has("while"))
             errors.push_back(error_at(at("linger"), "\"linger\" needs something that stops, and this is a task",
                                       "give it stop: [ … ]"));
+        if (has("takes-down") && (u.task || u.each_event))
+            errors.push_back(error_at(at("takes-down"), "\"takes-down\" is about a stop, and nothing of this unit is stopped"));
         check_links(document_, u.name, u.links, errors);
         check_placeholders(document_, errors);
         if (!errors.empty()) return {nullptr, std::move(errors)};
@@ -171,6 +175,13 @@ class Reader {
         if (!term) return placed(term.error(), n);
         out = std::move(*term);
         return std::nullopt;
+    }
+
+    MaybeError read_taken(const Node& n, DeviceTerm& out) {
+        if (n.kind == Node::Kind::Scalar && n.text == "no") return unit_->keeps_links = true, std::nullopt;
+        if (auto error = read_devices(n, out)) return error;
+        if (classes_.has_links(out.class_id)) return std::nullopt;
+        return error_at(n, "expected network interfaces, or no, found " + described(n), "takes-down: 'network interface[name ~ \"eth*\"]'");
     }
 
     void check_condition_keys(Errors& errors) {
@@ -285,33 +296,13 @@ UnitReading rebind(const Unit& unit, const ClassNames& classes) {
         if (term) copy->refresh = std::make_shared<const DeviceTerm>(std::move(*term));
         else errors.push_back(term.error());
     }
+    if (unit.takes_down) {
+        auto term = parse_device_set(to_string(*unit.takes_down), classes);
+        if (term) copy->takes_down = std::make_shared<const DeviceTerm>(std::move(*term));
+        else errors.push_back(term.error());
+    }
     if (!errors.empty()) return {nullptr, std::move(errors)};
     return {copy, {}};
-}
-
-std::shared_ptr<const Unit> instance_unit(const Unit& unit, std::string name) {
-    auto copy = std::make_shared<Unit>(unit);
-    copy->of = unit.name;
-    copy->name = std::move(name);
-    copy->warnings.clear();
-    return copy;
-}
-
-bool same_text(const Unit& a, const Unit& b) {
-    auto events = [](const Unit& u) {
-        return u.each_event ? to_string(u.each_event->devices) + (u.each_event->synthetic ? "+" : "") : "";
-    };
-    auto served = [](const Unit& u) { return u.refresh ? to_string(*u.refresh) : std::string(); };
-    auto for_each = [](const Unit& u) { return u.for_each ? *u.for_each : ForEach{.devices = {}, .most = 0}; };
-    auto limits = [](const Unit& u) { return u.limits ? *u.limits : TimeLimits{}; };
-    auto actions = [](const Unit& u) { return u.each_event ? u.each_event->actions : std::set<Action>{}; };
-    return a.file == b.file && a.description == b.description && a.documentation == b.documentation &&
-           a.condition_kind == b.condition_kind && a.condition_text == b.condition_text &&
-           a.stop_when_text == b.stop_when_text && a.boot_if_text == b.boot_if_text && a.linger == b.linger && events(a) == events(b) &&
-           actions(a) == actions(b) && served(a) == served(b) && a.service == b.service && a.links == b.links &&
-           a.task == b.task && a.if_running == b.if_running && a.if_never == b.if_never && a.restart == b.restart &&
-           a.user == b.user &&
-           a.environment == b.environment && limits(a) == limits(b) && for_each(a) == for_each(b);
 }
 
 namespace {

@@ -68,6 +68,10 @@ struct Managed {
     bool on_its_way = false;  // what it waits for is on its way itself; `after` waits for such a unit alone
     std::string waits_for;    // as it was told last; empty: it waits for nobody
 
+    // It should stop, and is not stopped: what it would take down is needed (planner_carriers.cc). Empty: it is not kept.
+    std::string kept;
+    bool forced = false;      // a person has it stopped, or what it requires, whatever that takes down
+
     // Wanted, and not begun: its start is held back, or is to be asked for again.
     bool is_held_back() const { return state.wanted == Wanted::Up && state.actual == Actual::Waiting; }
     // A person or another unit asked, or nobody came: what its condition says now is not the matter.
@@ -88,10 +92,12 @@ struct Managed {
     // It is one of those that are starting, of whom there are so many at most. Nobody waits for who is overdue.
     bool takes_place() const { return state.actual == Actual::Starting && !overdue; }
     // It runs, and should not, or not on: it is to be restarted. Or it failed, and a person stops what is left.
-    bool is_leaving() const {
+    bool is_to_leave() const {
         if (state.actual == Actual::Failed) return state.again;
         return state.actual == Actual::Active && (state.wanted == Wanted::Down || yields || state.again);
     }
+    // The same, and nothing keeps it.
+    bool is_leaving() const { return kept.empty() && is_to_leave(); }
     UnitKind kind() const {
         return {.task = unit->task, .holds = unit->condition_kind == ConditionKind::While,
                 .starts_again = unit->if_running == IfRunning::Run};

@@ -178,6 +178,7 @@ void Planner::set_deadline(UnitIndex unit, Time deadline) {
 // is for the bug that we have not thought of, and says so.
 void Planner::drain(Time now, Actions& actions) {
     if (held_) return;
+    for (UnitIndex unit : kept_) pend(unit);  // it may be over
     size_t steps = 0;
     auto first = [](std::deque<UnitIndex>& line) {
         UnitIndex unit = line.front();

@@ -20,6 +20,7 @@
 #include "engine/plan/managed.h"
 #include "engine/plan/planner_checkpoint.h"
 #include "engine/plan/settle.h"
+#include "engine/plan/taken_down.h"
 #include "engine/plan/unit_graph.h"
 #include "engine/plan/watch_index.h"
 #include "engine/plan/world.h"
@@ -42,8 +43,10 @@ class Planner {
     void facts_changed(const std::vector<FactKey>& facts, Time now, Actions& actions);
     // The links of these devices, and what else hangs on links.
     void links_changed(const std::vector<const Device*>& devices, const std::vector<FactKey>& facts, Time now, Actions& actions);
-    // Other links carry / or /usr now; conditions are asked with what else is new.
+    // planner_carriers.cc: other links carry / or /usr now; conditions are asked with what else is new.
     void carriers_changed(Time now, Actions& actions);
+    // Why a person's stop or restart of the unit is refused; empty: it is not.
+    std::string refusal(UnitIndex unit, UnitEvent event) const;
     // planner_boot.cc: what init does
     void boot_changed(bool another_runlevel, Time now, Actions& actions);
     void go_down(bool down, Time now, Actions& actions);
@@ -68,7 +71,7 @@ class Planner {
     std::optional<Time> event_waits_since() const;
     std::vector<std::string> events_waiting_since(Time then) const;
     void give_up_udev(std::string_view devpath, Time now, Actions& actions);
-    void by_hand(UnitIndex unit, UnitEvent event, Time now, Actions& actions);
+    void by_hand(UnitIndex unit, UnitEvent event, bool force, Time now, Actions& actions);
     void clear_latches(UnitIndex unit, Time now, Actions& actions);
     Time next_deadline() const;
     void deadline(Time now, Actions& actions);
@@ -106,12 +109,15 @@ class Planner {
     bool lost_for_good(Managed& m, Truth truth, Time now);
     void save_latches(const Managed& m, const Condition& condition, const Memory& before, const Memory& after, Actions& actions);
     void apply(UnitIndex unit, UnitEvent event, const std::string& reason, Time now, Actions& actions);
-    static void note_asker(Managed& m, UnitEvent event, bool moves);
     bool may_begin(UnitIndex unit, UnitEvent event, Time now, Actions& actions);
     void run(UnitIndex unit, Step step, const std::string& reason, bool was_held_back, Time now, Actions& actions);
     std::string start_variables(const Managed& m) const;
     void set_deadline(UnitIndex unit, Time deadline);
     void restore_unit(Managed& m, UnitIndex unit, const SavedUnit& saved, const SavedState& state, Time now, Actions& actions);
+    TakenDown taken_down_with(UnitIndex unit) const;  // planner_carriers.cc: what is not stopped
+    std::vector<UnitIndex> going_with(UnitIndex unit) const;
+    bool keep(UnitIndex unit, Actions* actions);
+    void keep_no_more(UnitIndex unit);
     // planner_graph.cc: who waits for whom
     Gate start_gate(UnitIndex unit) const;
     Gate stop_gate(UnitIndex unit) const;
@@ -130,9 +136,7 @@ class Planner {
     void build_graph();
     void line_up();
     void free_slot();
-    // planner_facilities.cc: who is started for a facility
-    static bool decides_by_itself(const Managed& m);
-    std::vector<UnitIndex> startable(const Need& need) const;
+    std::vector<UnitIndex> startable(const Need& need) const;  // planner_facilities.cc: who is started for a facility
     bool asks_for(const Need& need, bool afresh) const;
     std::string facility_text(UnitIndex unit, const std::string& facility, bool& chooses) const;
     // planner_instances.cc: for-each
@@ -180,9 +184,7 @@ class Planner {
     void await_unit_of(const ScriptStarted& seen, Actions& actions);  // planner_scripts.cc
     void stopped_by_script(UnitIndex unit, Time now, Actions& actions);
     void look_at_link(const Device& device, Time now, Actions& actions);  // planner_carriers.cc
-    void run_if_known(const Device& device, Time now, Actions& actions);
-    // planner_never.cc: conditions that never were true
-    void consider_never(UnitIndex unit, Time now, Actions& actions);
+    void consider_never(UnitIndex unit, Time now, Actions& actions);  // planner_never.cc: conditions that never were true
     // planner_events.cc: each-event units
     using RunKey = std::pair<std::string, std::string>;  // devpath, unit
     void run_events(const std::vector<DeviceChange>& changes, const DeviceEvent* event, bool repeated, Time now, Actions& actions);
@@ -215,6 +217,7 @@ class Planner {
     std::deque<Ask> asks_;          // by units that need them: empty between calls
     std::deque<UnitIndex> owing_;   // who has others to start (`then`): empty between calls
     std::set<UnitIndex> unpaid_;    // the same, while the condition of one of those is not known
+    std::set<UnitIndex> kept_;      // who is not stopped (Managed::kept)
     std::deque<UnitIndex> begin_;   // what is wanted of them is to be begun
     std::set<UnitIndex> for_slot_;  // as many are starting as may
     size_t starting_ = 0, parallel_ = kParallel;

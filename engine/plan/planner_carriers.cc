@@ -1,7 +1,13 @@
-// Links that carry / or /usr (carriers.h): whom it concerns that they are others now.
+// Links that carry / or /usr (carriers.h): whom it concerns that they are others now, and which units are not
+// stopped, since that would take such a link down and leave the machine without what it lives on.
 #include "engine/plan/planner.h"
 
 namespace devmux {
+namespace {
+
+bool runs(const Managed& m) { return m.state.actual == Actual::Active || m.state.actual == Actual::Starting; }
+
+}  // namespace
 
 void Planner::carriers_changed(Time now, Actions& actions) {
     for (UnitIndex unit : watchers_.watching_carriers()) {
@@ -11,20 +17,75 @@ void Planner::carriers_changed(Time now, Actions& actions) {
     std::set<std::string> devices;
     for (const auto& [key, runs] : waiting_runs_) devices.insert(key.first);
     for (const std::string& devpath : devices)
-        if (const Device* device = world_.table.find(devpath)) run_if_known(*device, now, actions);
+        if (const Device* device = world_.table.find(devpath)) look_at_link(*device, now, actions);
 }
 
-// Its link is known now, and so whether it carries something: who may have an instance for it, and what
-// events wait for that.
+// Whether it carries something may be known now: who may have an instance for it, and what events wait for that.
 void Planner::look_at_link(const Device& device, Time now, Actions& actions) {
     if (watchers_.watching_carriers().empty()) return;
     for (UnitIndex unit : watchers_.watching_carriers())
         if (units_[unit].unit->is_template()) comings_.insert({unit, std::string(device.devpath())});
-    run_if_known(device, now, actions);
+    run_waiting(device, [](const DeviceRun& run) { return !run.for_udev; }, false, now, actions);
 }
 
-void Planner::run_if_known(const Device& device, Time now, Actions& actions) {
-    run_waiting(device, [](const DeviceRun& run) { return !run.for_udev; }, false, now, actions);
+// With it go those that run and cannot do without it, and those that cannot do without them.
+std::vector<UnitIndex> Planner::going_with(UnitIndex unit) const {
+    std::vector<UnitIndex> out{unit};
+    std::set<UnitIndex> seen{unit};
+    for (size_t i = 0; i < out.size(); ++i)
+        for (UnitIndex u : graph_.of(out[i]).dependents)
+            if (runs(units_[u]) && needs(u, out[i]) && seen.insert(u).second) out.push_back(u);
+    return out;
+}
+
+TakenDown Planner::taken_down_with(UnitIndex unit) const {
+    TakenDown out;
+    if (!world_.may_be_carried()) return out;
+    for (UnitIndex u : going_with(unit)) {
+        TakenDown one = taken_down(units_[u], world_, *configuration_->classes);
+        if (u != unit) one.unit = units_[u].unit->name;
+        if (one.truth > out.truth) out = std::move(one);
+    }
+    return out;
+}
+
+std::string Planner::refusal(UnitIndex index, UnitEvent event) const {
+    const Managed& m = units_[index];
+    bool stop = event == UnitEvent::HandStop;
+    if (!stop && event != UnitEvent::HandRestart) return "";
+    if (!runs(m) && m.state.actual != Actual::Failed) return "";
+    TakenDown taken = taken_down_with(index);
+    if (taken.truth != Truth::True) return "";  // a person may know better than nobody does
+    return taken.text() + ": " + (stop ? "stopping " : "restarting ") + m.unit->name +
+           (taken.unit.empty() ? "" : " would stop " + taken.unit + ", which requires it, and") + (taken.unit.empty() ? " would" : "") +
+           " leave this machine without it";
+}
+
+// What is to stop, and not by a person's word: true where it is kept, which is told once.
+bool Planner::keep(UnitIndex index, Actions* actions) {
+    Managed& m = units_[index];
+    TakenDown taken = m.forced ? TakenDown{} : taken_down_with(index);
+    if (taken.truth == Truth::False) {
+        bool was = !m.kept.empty();
+        keep_no_more(index);
+        if (was && graph_.has(index)) lose(index);
+        return false;
+    }
+    std::string text = "held: " + taken.text() + (taken.unit.empty() ? "" : ", and " + taken.unit + " requires this unit");
+    std::string before = std::exchange(m.kept, text);
+    kept_.insert(index);
+    if (before.empty()) pend_neighbours(index);
+    if (!actions || before == text) return true;
+    if (before.empty())
+        actions->push_back(Report{Report::Level::Warning, m.unit->name,
+                                  "not stopped, " + text + " (devmux stop --force " + m.unit->name + " does it all the same)"});
+    actions->push_back(UnitChanged{m.unit->name});
+    return true;
+}
+
+void Planner::keep_no_more(UnitIndex index) {
+    units_[index].kept.clear();
+    kept_.erase(index);
 }
 
 }  // namespace devmux

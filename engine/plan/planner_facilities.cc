@@ -8,12 +8,12 @@ namespace {
 
 constexpr size_t kNamed = 6;  // of many, so many are named
 
-}  // namespace
-
 // Its condition, its events or its missing file decide about it: no other unit does.
-bool Planner::decides_by_itself(const Managed& m) {
+bool decides_by_itself(const Managed& m) {
     return m.unit->condition_kind != ConditionKind::None || m.unit->each_event || m.orphaned;
 }
+
+}  // namespace
 
 // Those of a need whom other units may start.
 std::vector<UnitIndex> Planner::startable(const Need& need) const {

@@ -11,9 +11,7 @@ namespace {
 
 bool is_done(const Managed& m) { return m.state.actual == Actual::Done; }
 
-bool is_up(const Managed& m) {
-    return m.state.actual == Actual::Active && !m.is_leaving();
-}
+bool is_up(const Managed& m) { return m.state.actual == Actual::Active && !m.is_leaving(); }
 
 // Without a unit.
 bool is_met_by_facts(const World& world, const Need& need) { return world.facility(need.name) == Truth::True; }
@@ -29,7 +27,7 @@ bool Planner::is_moving(const Managed& m) const {
 
 void Planner::pend(UnitIndex unit) {
     Managed& m = units_[unit];
-    bool due = (m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting) || m.is_leaving();
+    bool due = (m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting) || m.is_to_leave();
     if (!due || std::exchange(m.pending, true)) return;
     begin_.push_back(unit);
 }
@@ -50,6 +48,8 @@ void Planner::fall_in(UnitIndex unit) {
 void Planner::note_move(UnitIndex unit, const UnitState& before) {
     Managed& m = units_[unit];
     if (m.state == before) return;
+    if (!m.is_to_leave()) keep_no_more(unit);
+    if (m.state.actual != Actual::Active && m.state.actual != Actual::Starting) m.forced = false;
     bool was_starting = before.actual == Actual::Starting, starting = m.state.actual == Actual::Starting;
     starting_ += starting && !m.overdue;
     starting_ -= was_starting && !m.overdue;
@@ -225,14 +225,20 @@ void Planner::begin_or_wait(UnitIndex index, Time now, Actions& actions) {
         std::string because = m.up_reason.empty() ? m.unit->condition_text : m.up_reason;
         return apply(index, UnitEvent::Begin, because, now, actions);
     }
-    if (!m.is_leaving()) return;
+    if (!m.is_to_leave()) return;
     const auto& required = graph_.of(index).required;
     auto lost = std::find_if(required.begin(), required.end(), [&](const Need& need) { return is_lost(need); });
     bool restarts = m.state.again;
     if (m.state.wanted == Wanted::Up && lost == required.end() && !restarts && !is_put_down(m)) {  // that was quick: it is back already
-        m.yields = m.on_its_way = false;
+        m.yields = m.on_its_way = m.forced = false;
         m.waits_for.clear();
+        keep_no_more(index);
         return pend_neighbours(index);
+    }
+    if (m.state.actual == Actual::Active && keep(index, &actions)) {
+        m.waits_for.clear();
+        if (std::exchange(m.on_its_way, false)) pend_neighbours(index);
+        return;
     }
     Gate gate = stop_gate(index);
     if (gate.kind != Gate::Kind::Open) return wait_for(index, gate, now, actions);
@@ -320,6 +326,7 @@ void Planner::line_up() {
         Managed& m = units_[i];
         if (m.owed != Owed::Nothing) owing_.push_back(i);
         if (m.state.actual == Actual::Active && is_put_down(m)) m.yields = true;
+        if (m.state.actual == Actual::Active && m.is_to_leave()) keep(i, nullptr);
         bool leaves = m.state.actual == Actual::Stopping || m.is_leaving();
         if (graph_.has(i) && leaves) lose(i);
         pend(i);

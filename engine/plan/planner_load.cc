@@ -47,7 +47,7 @@ void Planner::watch(UnitIndex index) {
     if (unit.for_each) for_each_watchers_.add(unit.for_each->devices, index);
     if (unit.each_event) event_watchers_.add(unit.each_event->devices, index);
     if ((unit.for_each && asks_what_it_carries(unit.for_each->devices)) ||
-        (unit.each_event && asks_what_it_carries(unit.each_event->devices)))
+        (unit.each_event && asks_what_it_carries(unit.each_event->devices)) || may_take_down(unit, *configuration_->classes))
         watchers_.add_carriers(index);
 }
 
@@ -67,6 +67,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     begin_.clear();
     for_slot_.clear();
     unpaid_.clear();
+    kept_.clear();
     deadlines_.clear();
     std::vector<DeviceChange> changes;
     world_.table.use(configuration_->classes, changes);
@@ -83,6 +84,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         }
         m.dirty = m.pending = false;
         m.deadline = kNever;
+        if (!m.kept.empty()) kept_.insert(index);
         by_name_[m.unit->name] = index;
         if (auto of = m.instance && !m.orphaned ? find(m.unit->of) : std::nullopt) places_[*of].push_back(index);
         units_.push_back(std::move(m));

@@ -130,7 +130,7 @@ void Planner::look_at_devices(UnitIndex index, Time now, Actions& actions) {
 void Planner::refresh_if_due(UnitIndex index, Time now, Actions& actions) {
     Managed& m = units_[index];
     Refreshing& r = m.refreshing;
-    if (!r.due || r.job != 0 || m.state.actual != Actual::Active || m.is_leaving() || m.orphaned) return;
+    if (!r.due || r.job != 0 || m.state.actual != Actual::Active || m.is_to_leave() || m.orphaned) return;
     if (!r.paused) r.quick = r.ended != Time{} && r.due_since < r.ended + kAtOnce ? r.quick + 1 : 0;
     if (r.quick >= kQuick && !std::exchange(r.paused, true)) {
         Duration pause = std::min(kLongestPause, kFirstPause * (1 << std::min(r.quick - kQuick, 5U)));

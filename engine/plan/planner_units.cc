@@ -34,9 +34,7 @@ std::string move_text(const UnitState& from, const UnitState& to, const std::str
     return "";
 }
 
-}  // namespace
-
-void Planner::note_asker(Managed& m, UnitEvent event, bool moves) {
+void note_asker(Managed& m, UnitEvent event, bool moves) {
     switch (event) {
         case UnitEvent::Edge:
         case UnitEvent::Loss:
@@ -58,6 +56,8 @@ void Planner::note_asker(Managed& m, UnitEvent event, bool moves) {
         default: break;
     }
 }
+
+}  // namespace
 
 // Whether a start is made at once. A unit with links stands in line first: what else this event moves
 // may have to come before it.
@@ -94,6 +94,10 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
         t.step = Step::None;
         // The device that it will be started for: of another try, the same.
         if (event != UnitEvent::Retry && !m.instance) m.start_block = start_variables(m);
+    } else if (t.step == Step::Stop && before.actual != Actual::Failed && !is_next(event) && event != UnitEvent::HandStop &&
+               event != UnitEvent::HandRestart && keep(index, &holds)) {
+        t.state.actual = Actual::Active;
+        t.step = Step::None;
     } else if (t.step == Step::Stop && (graph_.has(index) || m.refreshing.job != 0) && !is_next(event)) {
         // What failed is not active meanwhile: that it is to be stopped is what `again` says of it.
         if (before.actual == Actual::Failed) t.state.again = true;
@@ -106,6 +110,7 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
     m.state = t.state;
     if (event == UnitEvent::StartedElsewhere || event == UnitEvent::StartingElsewhere) serve_what_is_there(m);
     if (m.state.wanted == Wanted::Down || start_asked) m.retry_at = kNever;
+    if (event == UnitEvent::HandStart || event == UnitEvent::Edge || event == UnitEvent::Asked) m.forced = false;
     if (!is_next(event) && !is_end(event) && event != UnitEvent::Retry) m.tries = 0;  // somebody asks anew
     if (m.state.actual != before.actual) m.since = now;
     bool asked_again = event == UnitEvent::Edge && before.wanted == Wanted::Up && before.actual == Actual::Active;
@@ -258,8 +263,13 @@ void Planner::set_overdue(std::string_view unit, bool overdue, Time now, Actions
     drain(now, actions);
 }
 
-void Planner::by_hand(UnitIndex index, UnitEvent event, Time now, Actions& actions) {
+void Planner::by_hand(UnitIndex index, UnitEvent event, bool force, Time now, Actions& actions) {
     if (units_[index].unit->is_template()) return;  // who asks is told to name an instance
+    if (std::string why = force ? "" : refusal(index, event); !why.empty())
+        return actions.push_back(Report{Report::Level::Warning, units_[index].unit->name, "refused: " + why});
+    if (event == UnitEvent::HandStop || event == UnitEvent::HandRestart)
+        for (UnitIndex u : going_with(index))
+            units_[u].forced = units_[u].state.actual == Actual::Active || units_[u].state.actual == Actual::Starting;
     if (event == UnitEvent::Refresh) return refresh_by_hand(index, now, actions);
     if (event == UnitEvent::StoppedElsewhere) return stopped_by_script(index, now, actions);
     if (event != UnitEvent::HandStop) let_go(index, now, actions);

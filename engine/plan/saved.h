@@ -115,8 +115,15 @@ struct SavedMode {
     std::string mode;
 };
 
+// Whether / or /usr comes from a server (carriers.h): until the mounts are known again, a new engine stops
+// nothing that may take down the interface over which it does.
+struct SavedCarried {
+    bool carried = true;
+};
+
 using Record = std::variant<SavedUnit, SavedLatch, SavedRun, SavedMark, SavedEnd, SavedSettled, SavedDaemon,
-                            SavedGoingDown, SavedRefresh, SavedNever, SavedClaim, SavedInstance, SavedMode>;
+                            SavedGoingDown, SavedRefresh, SavedNever, SavedClaim, SavedInstance, SavedMode,
+                            SavedCarried>;
 
 // All of it, as a restarted engine finds it.
 struct SavedState {
@@ -133,6 +140,7 @@ struct SavedState {
     JobId last_job = 0;
     bool settled = false;
     bool going_down = false;
+    bool carried = false;
     std::string mode;
 };
 

@@ -41,6 +41,8 @@ class World final : public Facts {
     std::string link_seen(const DeviceFacts& device) const override { return devmux::link_seen(links, device); }
     Truth carries_root(const DeviceFacts& device) const override { return carries(carriers, links, device); }
     std::string carries_seen(const DeviceFacts& device) const override { return carries_text(carriers, mounts, links, device); }
+    // Whether a link may carry something that this machine lives on. Before anything is known of mounts: as it was.
+    bool may_be_carried() const { return carriers.mounts || !carriers.carried.empty() ? !carriers.carried.empty() : was_carried; }
     // After news of mounts or links; false where they changed nothing of it.
     bool renew_carriers();
 
@@ -53,6 +55,7 @@ class World final : public Facts {
     KnownMounts mounts;
     KnownLinks links;
     Carriers carriers;  // what follows from these two
+    bool was_carried = false;  // / or /usr came from a server when that was known last, under a former engine too
     std::string runlevel;  // one character; empty: not known
     std::string mode;      // that devmux mode has set in this boot; empty: none
     std::map<std::string, ScriptRunlevels> scripts;  // init scripts of which something is known

@@ -46,6 +46,8 @@ void fields(Managed& m, F&& f) {
     f("yields", m.yields);
     f("on_its_way", m.on_its_way);
     f("waits_for", m.waits_for);
+    f("kept", m.kept);
+    f("forced", m.forced);
     f("up_reason", m.up_reason);
     f("daemon", m.daemon);
     f("since", m.since);
@@ -154,6 +156,7 @@ void fields(Checkpoint& c, F&& f) {
     f("runlevel", c.runlevel);
     f("mode", c.mode);
     f("going_down", c.going_down);
+    f("carried", c.carried);
     f("down_since", c.down_since, kNever);
     f("unready", c.unready);
     f("forgotten_upto", c.table.forgotten_upto);

@@ -150,8 +150,8 @@ struct Writer {
     void operator()(const DeadlineReached&) const { out += "deadline\n"; }
     void operator()(const HandRequest& hand) const {
         const char* word = hand.event == UnitEvent::HandStart ? "start "
-                           : hand.event == UnitEvent::HandStop ? "stop "
-                           : hand.event == UnitEvent::HandRestart ? "restart-unit "
+                           : hand.event == UnitEvent::HandStop ? hand.force ? "force-stop " : "stop "
+                           : hand.event == UnitEvent::HandRestart ? hand.force ? "force-restart " : "restart-unit "
                            : hand.event == UnitEvent::Refresh ? "refresh "
                            : hand.event == UnitEvent::StoppedElsewhere ? "script-stop "
                            : hand.clear_latches ? "reset-latch " : "reset ";
@@ -298,6 +298,9 @@ std::optional<Error> EventReader::read(const TraceLine& line, std::optional<Read
         out.event = DaemonReady{*job};
     } else if (word == "deadline") {
         out.event = DeadlineReached{};
+    } else if (word == "force-stop" || word == "force-restart") {
+        if (!text) return expected("the name of a unit");
+        out.event = HandRequest{*text, word == "force-stop" ? UnitEvent::HandStop : UnitEvent::HandRestart, false, true};
     } else if (word == "start" || word == "stop" || word == "restart-unit" || word == "refresh" || word == "reset" || word == "reset-latch" ||
                word == "script-stop") {
         if (!text) return expected("the name of a unit");

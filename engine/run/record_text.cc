@@ -118,6 +118,10 @@ struct Writer {
         put(static_cast<uint64_t>(std::max(claim.pid, 0)), out);
         put(static_cast<uint64_t>(std::max<int64_t>(claim.started.count(), 0)), out);
     }
+    void operator()(const SavedCarried& carried) const {
+        out += "\ncarried";
+        put(uint64_t{carried.carried}, out);
+    }
     void operator()(const SavedMode& mode) const {
         out += "\nmode";
         put(mode.mode, out);
@@ -288,6 +292,7 @@ std::optional<Record> record_of(std::string_view line) {
             .started = Time(static_cast<int64_t>(fields.number(std::numeric_limits<int64_t>::max())))};
         return record_if(fields, std::move(claim));
     }
+    if (kind == "carried") return record_if(fields, SavedCarried{.carried = fields.number(1) == 1});
     if (kind == "mode") {
         SavedMode mode{.mode = fields.text()};
         if (!mode.mode.empty() && !is_mode_name(mode.mode)) return std::nullopt;

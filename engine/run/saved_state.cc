@@ -133,6 +133,8 @@ void StateReader::apply(Record&& record) {
         state.ended[end->job] = true;
     } else if (auto* end = std::get_if<SavedGoingDown>(&record)) {
         state.going_down = end->down;
+    } else if (auto* server = std::get_if<SavedCarried>(&record)) {
+        state.carried = server->carried;
     } else if (auto* mode = std::get_if<SavedMode>(&record)) {
         state.mode = std::move(mode->mode);
     } else if (auto* daemon = std::get_if<SavedDaemon>(&record)) {
@@ -221,6 +223,7 @@ std::string text_of(const SavedState& state, std::string_view boot_id) {
         if (ended) append_line(SavedEnd{job}, out);
     if (state.settled) append_line(SavedSettled{}, out);
     if (state.going_down) append_line(SavedGoingDown{}, out);
+    if (state.carried) append_line(SavedCarried{}, out);
     if (!state.mode.empty()) append_line(SavedMode{state.mode}, out);
     return out;
 }

@@ -40,7 +40,7 @@ int call_method(sd_bus_message* message, void* connection, sd_bus_error* error) 
 #define DEVMUX_METHOD(name, in, method) \
     SD_BUS_METHOD(name, in, "s", call_method<&BusConnection::method>, SD_BUS_VTABLE_UNPRIVILEGED)
 
-const std::array<sd_bus_vtable, 19> kMethods{{
+const std::array<sd_bus_vtable, 21> kMethods{{
     SD_BUS_VTABLE_START(0),
     DEVMUX_METHOD("Status", "", status),
     DEVMUX_METHOD("List", "", list),
@@ -51,6 +51,8 @@ const std::array<sd_bus_vtable, 19> kMethods{{
     DEVMUX_METHOD("Start", "sb", start),
     DEVMUX_METHOD("Stop", "sb", stop),
     DEVMUX_METHOD("Restart", "sb", restart),
+    DEVMUX_METHOD("ForceStop", "sb", force_stop),
+    DEVMUX_METHOD("ForceRestart", "sb", force_restart),
     DEVMUX_METHOD("Refresh", "sb", refresh),
     DEVMUX_METHOD("Reset", "sb", reset),
     DEVMUX_METHOD("Reload", "", reload),
@@ -197,6 +199,8 @@ int BusConnection::reload(sd_bus_message* call) { return answer(call, to_json(co
 int BusConnection::start(sd_bus_message* call) { return by_hand(call, &Control::start); }
 int BusConnection::stop(sd_bus_message* call) { return by_hand(call, &Control::stop); }
 int BusConnection::restart(sd_bus_message* call) { return by_hand(call, &Control::restart); }
+int BusConnection::force_stop(sd_bus_message* call) { return by_hand(call, &Control::force_stop); }
+int BusConnection::force_restart(sd_bus_message* call) { return by_hand(call, &Control::force_restart); }
 int BusConnection::refresh(sd_bus_message* call) { return by_hand(call, &Control::refresh); }
 
 int BusConnection::unit(sd_bus_message* call) {

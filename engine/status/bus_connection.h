@@ -56,6 +56,8 @@ class BusConnection {
     int start(sd_bus_message* call);
     int stop(sd_bus_message* call);
     int restart(sd_bus_message* call);
+    int force_stop(sd_bus_message* call);
+    int force_restart(sd_bus_message* call);
     int refresh(sd_bus_message* call);
     int reset(sd_bus_message* call);
     int reload(sd_bus_message* call);

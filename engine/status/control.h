@@ -28,6 +28,9 @@ class Control {
     virtual std::optional<Error> start(const std::string& unit) = 0;
     virtual std::optional<Error> stop(const std::string& unit) = 0;
     virtual std::optional<Error> restart(const std::string& unit) = 0;
+    // Also where that takes down the interface that the machine lives on.
+    virtual std::optional<Error> force_stop(const std::string& unit) = 0;
+    virtual std::optional<Error> force_restart(const std::string& unit) = 0;
     virtual std::optional<Error> refresh(const std::string& unit) = 0;
     virtual std::optional<Error> reset(const std::string& unit, bool latch) = 0;
     virtual ReloadSnapshot reload() = 0;

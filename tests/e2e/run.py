@@ -11,6 +11,7 @@ made.  The last line is "N passed, N failed"; the exit code is 1 if any failed. 
     links.py, events.py, environment.py, facts.py    real uevents, files and units drive units
     mounts.py                           facts of mounts, in a mount namespace
     network.py                          facts of links, addresses and routes, in network namespaces
+    carriers.py                         which link carries a root on NFS, and what is not stopped for that
     by_hand.py, reload.py               people, restarts, changed files
     bad_files.py, bad_events.py         bad input
     crash.py, client.py, storm.py       kill -9; every subcommand; 20,000 events, and silence
@@ -33,7 +34,7 @@ import sys
 import time
 import traceback
 
-import links, events, environment, facts, mounts, network, by_hand, reload, bad_files, bad_events, crash, client, storm, flapping, timeouts, resync, udev, hotplug_helper, transports, record, services, guard, boot, instances  # noqa: E401,F401  they register
+import links, events, environment, facts, mounts, network, carriers, by_hand, reload, bad_files, bad_events, crash, client, storm, flapping, timeouts, resync, udev, hotplug_helper, transports, record, services, guard, boot, instances  # noqa: E401,F401  they register
 from checks import TESTS, Failure
 from place import Place
 

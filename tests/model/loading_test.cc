@@ -111,6 +111,8 @@ TEST_SUITE("model/loading") {
             {"a stop that never comes", "each-event: disk\ninit-script: x\ntimeout: {stop: 5m}\n", ":3:17: an each-event unit has nothing to stop", ""},
             {"if-running with a wrong word", "when: disk\ninit-script: x\nif-running: maybe\n", ":3:13: if-running: expected skip, run or error, found \"maybe\"", ""},
             {"boot-if of an each-event unit", "each-event: disk\ninit-script: x\nboot-if: disk\n", ":3:10: an each-event unit is run by events", ""},
+            {"takes-down of no interface", "while: disk\ntakes-down: disk\ncommand: {start: [/bin/x], stop: [/bin/y]}\n", ":2:13: takes-down: expected network interfaces, or no, found \"disk\"", "network interface"},
+            {"takes-down of a task", "when: disk\ninit-script: x\ntask: true\ntakes-down: no\n", ":4:13: \"takes-down\" is about a stop, and nothing of this unit is stopped", ""},
             {"first in boot-if", "when: disk\ninit-script: x\nboot-if: first disk\n", ":3:10: `first` cannot stand in `boot-if`", ""},
             {"if-never with a wrong word", "when: disk\ninit-script: x\nif-never: maybe\n", ":3:11: if-never: expected start or skip, found \"maybe\"", ""},
             {"if-never without a condition", "init-script: x\nif-never: start\n", ":2:11: \"if-never\" needs \"when\" or \"while\"", ""},

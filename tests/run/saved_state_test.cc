@@ -69,7 +69,7 @@ std::vector<Record> records() {
         SavedClaim{.unit = "gdm", .pid = 812, .started = Time(1230000000)},
         SavedClaim{.unit = "odd\n", .pid = INT32_MAX, .started = Time(INT64_MAX)},
         SavedInstance{.unit = "d@\xff", .of = "d", .device = {"/devices/\t", {1, 2, 3}}, .block = "A=1\0B=\n\\0\0"s},
-        SavedSettled{}, SavedGoingDown{}, SavedGoingDown{false}, SavedMode{"docked"}, SavedMode{}, SavedMode{"quiet"}};
+        SavedSettled{}, SavedGoingDown{}, SavedGoingDown{false}, SavedCarried{}, SavedCarried{false}, SavedMode{"docked"}, SavedMode{}, SavedMode{"quiet"}};
 }
 
 }  // namespace

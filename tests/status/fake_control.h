@@ -57,6 +57,8 @@ class FakeControl : public Control {
     }
     std::optional<Error> stop(const std::string& unit) override { return by_hand("stop " + unit); }
     std::optional<Error> restart(const std::string& unit) override { return by_hand("restart " + unit); }
+    std::optional<Error> force_stop(const std::string& unit) override { return by_hand("force-stop " + unit); }
+    std::optional<Error> force_restart(const std::string& unit) override { return by_hand("force-restart " + unit); }
     std::optional<Error> refresh(const std::string& unit) override { return by_hand("refresh " + unit); }
     std::optional<Error> reset(const std::string& unit, bool latch) override {
         return by_hand("reset " + unit + (latch ? " latch" : ""));

@@ -37,10 +37,12 @@ _devmux() {
         case $command in
             '') common+=' --version' ;;
             wait) common+=' --timeout' ;;
-            start | stop | restart | refresh) common+=' --timeout --no-wait' ;;
+            start | refresh) common+=' --timeout --no-wait' ;;
+            stop | restart) common+=' --timeout --no-wait --force' ;;
             reset) common+=' --latch' ;;
             mask | unmask) common+=' --runtime --units' ;;
             cat) common+=' --units' ;;
+            check) common+=' --root' ;;
             log) common+=' --lines --follow' ;;
             mode) common+=' --clear' ;;
             shutdown) common+=' --timeout --no-wait --cancel' ;;
