@@ -58,6 +58,7 @@ bool read_link(const nlmsghdr* message, RtMessage& out) {
     const auto* header = header_of<ifinfomsg>(message);
     if (!header || header->ifi_family != AF_UNSPEC || header->ifi_index <= 0) return false;
     auto attributes = attributes_of<IFLA_LINK_NETNSID + 1>(message, sizeof *header);
+    if (attributes[IFLA_WIRELESS]) return false;  // news of wireless(7), which leaves out all but the name
     std::string_view name = bytes_of(attributes[IFLA_IFNAME]);
     name = name.substr(0, name.find('\0')).substr(0, IFNAMSIZ - 1);
     auto lower = static_cast<int32_t>(attributes[IFLA_LINK_NETNSID] ? 0 : number_of(attributes[IFLA_LINK]).value_or(0));

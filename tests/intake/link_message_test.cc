@@ -62,6 +62,10 @@ TEST_SUITE("intake/link_message") {
         CHECK(read(RtBytes().link(4, "odd", 0, false, AF_UNSPEC, 0xffffffff, 0x80000000)) == "link 4 odd; ");
     }
 
+    TEST_CASE("links: news of wireless(7) says nothing of master and lower, and is none of ours") {
+        CHECK(read(RtBytes().wireless(3, "wlan0", IFF_UP).link(4, "eth0", IFF_UP)) == "link 4 eth0 up; ");
+    }
+
     TEST_CASE("addresses: scope, and those that may not be used") {
         auto state = [](int scope, uint32_t flags) {
             std::string text = read(RtBytes().address(3, "2001:db8::1", 64, false, scope, flags));

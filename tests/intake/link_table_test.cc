@@ -94,6 +94,8 @@ TEST_SUITE("intake/link_table") {
         CHECK(m.news() == "link 2 eth0 running\nlink 3 br0 running\nlink 4 vlan7 running lower=2\nroute default4 no\nroute default6 no\nlinks\n");
         m.hear(RtBytes().link(2, "eth0", kRuns, false, AF_UNSPEC, 3));
         CHECK(m.news() == "link 2 eth0 running master=3\nlinks\n");
+        m.hear(RtBytes().wireless(2, "eth0", kRuns));
+        CHECK(m.news() == "");
         m.hear(RtBytes().link(2, "eth0", kRuns, false, AF_BRIDGE, 3).link(2, "eth0", kRuns));
         CHECK(m.news() == "link 2 eth0 running\nlinks\n");
     }

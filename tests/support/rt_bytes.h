@@ -39,6 +39,13 @@ class RtBytes {
         if (elsewhere) mnl_attr_put_u32(message(), IFLA_LINK_NETNSID, 0);
         return end();
     }
+    // News of wireless(7), "custom" or the like: the flags, the name, and nothing else of the link.
+    RtBytes& wireless(uint32_t ifindex, const std::string& name, unsigned flags) {
+        link(ifindex, name, flags);
+        size_ -= MNL_ALIGN(message_len_);
+        put(IFLA_WIRELESS, std::string(16, '\0'));
+        return end();
+    }
     RtBytes& address(uint32_t ifindex, const std::string& text, unsigned prefix = 24, bool gone = false,
                      int scope = RT_SCOPE_UNIVERSE, uint32_t flags = IFA_F_PERMANENT, const std::string& peer = "") {
         int family = text.find(':') == text.npos ? AF_INET : AF_INET6;
@@ -114,12 +121,13 @@ class RtBytes {
         if (metric) mnl_attr_put_u32(message(), RTA_PRIORITY, metric);
     }
     RtBytes& end() {
+        message_len_ = message()->nlmsg_len;
         size_ += MNL_ALIGN(message()->nlmsg_len);
         return *this;
     }
 
     std::vector<uint32_t> words_;
-    size_t size_ = 0;
+    size_t size_ = 0, message_len_ = 0;
     uint32_t sequence_ = 0;
     unsigned short flags_ = 0;
 };
