@@ -9,6 +9,7 @@
 #include "conditions/text.h"
 #include "engine/intake/mount_files.h"
 #include "engine/plan/carriers.h"
+#include "engine/plan/taken_down.h"
 
 namespace devmux {
 namespace {
@@ -23,6 +24,11 @@ struct Where {
     KnownMounts mounts;
     std::string command_line;
     bool holds(const FactKey& key) const { return is_on_type(mounts, key, command_line) == Truth::True; }
+    // Of its own, now or as soon as all is mounted.
+    bool has_usr() const {
+        const MountSeen& usr = mounts.at(std::string(kUsrPath));
+        return usr.now.point == kUsrPath || usr.listed.point == kUsrPath;
+    }
     // "nfs (server:/usr)"
     std::string seen(const FactKey& key) const { return seen_of_mounts(mounts, key, command_line); }
 };
@@ -54,14 +60,18 @@ bool contains(const std::array<std::string_view, N>& list, std::string_view name
     return std::find(list.begin(), list.end(), name) != list.end();
 }
 
-bool is_left_to_boot(const Unit& unit, const Where& where) {
-    bool left = false;
-    if (unit.boot_if)
-        each_leaf(*unit.boot_if, [&](const Condition& leaf) {
-            bool type = leaf.kind == Condition::Kind::Fact && is_of_mounts(leaf.fact.kind) && leaf.fact.kind != FactKind::Mounted;
-            left |= type && where.holds(leaf.fact);
-        });
-    return left;
+bool is_left_to_boot(const Unit& unit, const Where& where, const Configuration& configuration) {
+    if (!unit.boot_if) return false;
+    World world(configuration.classes);
+    world.mounts = where.mounts;
+    world.kernel_command_line = where.command_line;
+    Memory memory;
+    return evaluate(*unit.boot_if, world, Time{}, memory).truth == Truth::True;
+}
+
+// One for each interface, those that carry something among them.
+bool configures_each(const Unit& unit, const ClassSet& classes) {
+    return unit.for_each && may_take_down(unit, classes) && !asks_what_it_carries(unit.for_each->devices);
 }
 
 }  // namespace
@@ -69,13 +79,14 @@ bool is_left_to_boot(const Unit& unit, const Where& where) {
 std::vector<std::pair<std::string, Error>> early_units(const Configuration& configuration, const std::string& root) {
     std::vector<std::pair<std::string, Error>> out;
     Where where = look(root);
-    bool on_root = where.holds(kRootOnNfs), usr = where.holds(kUsrOnNfs) && !on_root;
-    if (!on_root && !usr) return out;
+    bool on_root = where.holds(kRootOnNfs), on_usr = where.holds(kUsrOnNfs) && (!on_root || where.has_usr());
+    if (!on_root && !on_usr) return out;
     for (const auto& [name, unit] : configuration.units) {
         std::string service = started_by(*unit);
-        bool network = contains(kNetwork, service) || service.starts_with("ifupdown") || unit->takes_down;
-        bool mounts = usr && contains(kMounting, service);
-        if ((!network && !mounts) || is_left_to_boot(*unit, where)) continue;
+        bool network = contains(kNetwork, service) || service.starts_with("ifupdown") || unit->takes_down ||
+                       configures_each(*unit, *configuration.classes);
+        bool mounts = on_usr && contains(kMounting, service), usr = mounts || !on_root;
+        if ((!network && !mounts) || is_left_to_boot(*unit, where, configuration)) continue;
         const char* key = usr ? "/usr on nfs" : "root on nfs";
         std::string what = usr ? "/usr is on NFS and devmux lies in it (" + where.seen(kUsrOnNfs) + "): "
                                : "the root file system is on NFS (" + where.seen(kRootOnNfs) + "), and its interface is up before devmux: ";

@@ -36,6 +36,9 @@ def who_carries_the_root_is_not_stopped(p):
     here, there, _, begin = machine(p)
     a, b, br = p.name("a"), p.name("b"), p.name("br")
     furnish(p)
+
+    def stops():
+        return [r.argv[0] for r in p.runs("dhcp")].count("stop")
     d = begin()
     plug(here, there, a)
     ip(here, "address", "add", "10.9.0.1/24", "dev", a)
@@ -76,9 +79,10 @@ def who_carries_the_root_is_not_stopped(p):
     ip(here, "link", "set", a + "x", "up")
     d.wait(f'network interface[name = "{a}x" and carries-root]')
     d.ask("stop", f"dhcp@{a}", code=5)
+    before = stops()
     d.ask("stop", "--force", f"dhcp@{a}")
     d.until_state(f"dhcp@{a}", "waiting")
-    equal([r.argv for r in p.runs("dhcp") if r.argv[0] == "stop"][-1:], [["stop"]], "it was stopped")
+    equal(stops(), before + 1, "it was stopped")
 
 
 @test
@@ -127,6 +131,9 @@ def check_names_what_is_needed_before_devmux(p):
     fstab = p.root / "etc/fstab"
     p.unit("mount", "description: d\nwhen: settled\ninit-script: mountnfs.sh\ntask: true\n")
     p.unit("left", "description: d\nwhen: settled\ninit-script: networking\nboot-if: /usr on nfs\ntask: true\n")
+    p.unit("dhcp", "description: d\nfor-each: network interface[not virtual]\ncommand: {start: [/bin/a], stop: [/bin/b]}\n")
+    p.unit("spare", "description: d\nfor-each: network interface[not carries-root]\ncommand: {start: [/bin/a], stop: [/bin/b]}\n")
+    p.unit("both", "description: d\nwhen: settled\ninit-script: networking\nboot-if: not (/usr on nfs or root on nfs)\ntask: true\n")
     p.unit("other", "description: d\nwhen: settled\ninit-script: fetchmail\n")
 
     def check_all():
@@ -137,11 +144,15 @@ def check_names_what_is_needed_before_devmux(p):
     contains(said, "mount.yaml: warning: /usr is on NFS and devmux lies in it (not mounted yet; /etc/fstab says nfs4 (10.0.2.2:/usr)): "
                    "only the boot sequence can start mountnfs.sh", "what is needed")
     contains(said, "boot-if: /usr on nfs", "the next step")
-    equal(said.count("NFS"), 1, "the others are not")
+    contains(said, "dhcp.yaml: warning: ", "an instance for each interface, by a command")
+    contains(said, "both.yaml: warning: ", "one that is left to boot where nothing is on NFS")
+    equal(said.count("NFS"), 3, "the others are not")
     # With the root, /usr is on NFS too: who is left to the boot sequence for that still is.
     fstab.write_text("10.0.2.2:/ / nfs4 defaults 0 1\n")
     p.unit("up", "description: d\nwhen: settled\ninit-script: networking\n")
     said = check_all()
     contains(said, "up.yaml: warning: the root file system is on NFS", "a root on NFS")
     contains(said, "boot-if: root on nfs", "the next step")
-    equal(said.count("NFS"), 1, "mounts of others are nothing to it")
+    equal(said.count("NFS"), 3, "mounts of others are nothing to it")
+    fstab.write_text("10.0.2.2:/ / nfs4 defaults 0 1\n10.0.2.3:/usr /usr nfs4 ro 0 0\n")
+    contains(check_all(), "only the boot sequence can start mountnfs.sh", "a root on NFS, and a /usr of its own")
