@@ -150,7 +150,7 @@ std::optional<Error> Shell::by_hand(HandRequest request) {
     if (engine_->world().going_down && (starts || restarts))
         return plain("nothing is started: the machine is going down", "devmux shutdown --cancel takes that back");
     if (std::string why = request.force ? "" : engine_->planner().refusal(*index, request.event); !why.empty())
-        return plain(why, std::string("devmux ") + (restarts ? "restart" : "stop") + " --force " + request.unit + " does it all the same");
+        return plain(why, std::string("devmux ") + (restarts || refreshes ? "restart" : "stop") + " --force " + request.unit + " does it all the same");
     // An each-event unit has nothing to start: to start it is to let it go on.
     if (m.unit->each_event && starts) request.event = UnitEvent::Reset;
     feed(request);

@@ -17,7 +17,8 @@ bool is_here(std::string_view server) { return server.starts_with("127.") || ser
 
 const Mount* mount_of(const KnownMounts& mounts, std::string_view path) {
     auto it = mounts.find(std::string(path));
-    return it == mounts.end() || it->second.now.point.empty() ? nullptr : &it->second.now;
+    // Without a type: a root that is out of this process's sight.
+    return it == mounts.end() || it->second.now.point.empty() || it->second.now.type.empty() ? nullptr : &it->second.now;
 }
 
 // These links and all that they stand on. A circle, as two ends of a veth pair make one, is walked once.

@@ -1,9 +1,12 @@
 // Links that carry / or /usr (carriers.h): whom it concerns that they are others now, and which units are not
 // stopped, since that would take such a link down and leave the machine without what it lives on.
+#include "engine/plan/can_reload.h"
 #include "engine/plan/planner.h"
 
 namespace devmux {
 namespace {
+
+const std::string kUntold = "held";  // since units were taken over: told as soon as they are looked at
 
 bool runs(const Managed& m) { return m.state.actual == Actual::Active || m.state.actual == Actual::Starting; }
 
@@ -42,6 +45,7 @@ TakenDown Planner::taken_down_with(UnitIndex unit) const {
     TakenDown out;
     if (!world_.may_be_carried()) return out;
     for (UnitIndex u : going_with(unit)) {
+        if (units_[u].state.actual == Actual::Done) continue;  // nothing of it runs: those that require it do
         TakenDown one = taken_down(units_[u], world_, *configuration_->classes);
         if (u != unit) one.unit = units_[u].unit->name;
         if (one.truth > out.truth) out = std::move(one);
@@ -51,13 +55,17 @@ TakenDown Planner::taken_down_with(UnitIndex unit) const {
 
 std::string Planner::refusal(UnitIndex index, UnitEvent event) const {
     const Managed& m = units_[index];
-    bool stop = event == UnitEvent::HandStop;
-    if (!stop && event != UnitEvent::HandRestart) return "";
-    if (!runs(m) && m.state.actual != Actual::Failed) return "";
+    bool stop = event == UnitEvent::HandStop, reload = event == UnitEvent::Refresh;
+    if (!stop && event != UnitEvent::HandRestart && (!reload || can_reload(m.unit->service))) return "";
+    if (reload && !m.kept.empty()) return m.kept + ", and it cannot be reloaded, but only restarted";
+    // A stop leaves done what was done; a restart takes it from those that require it.
+    bool ends = runs(m) || (m.state.actual == Actual::Failed && !m.unit->task) || (m.state.actual == Actual::Done && !stop);
+    if (!ends) return "";
     TakenDown taken = taken_down_with(index);
-    if (taken.truth != Truth::True) return "";  // a person may know better than nobody does
+    if (taken.truth == Truth::False) return "";
+    const char* would = taken.truth == Truth::True ? " would" : " might";
     return taken.text() + ": " + (stop ? "stopping " : "restarting ") + m.unit->name +
-           (taken.unit.empty() ? "" : " would stop " + taken.unit + ", which requires it, and") + (taken.unit.empty() ? " would" : "") +
+           (taken.unit.empty() ? would : " would stop " + taken.unit + ", which requires it, and" + (taken.truth == Truth::True ? "" : would)) +
            " leave this machine without it";
 }
 
@@ -72,11 +80,12 @@ bool Planner::keep(UnitIndex index, Actions* actions) {
         return false;
     }
     std::string text = "held: " + taken.text() + (taken.unit.empty() ? "" : ", and " + taken.unit + " requires this unit");
-    std::string before = std::exchange(m.kept, text);
+    std::string before = m.kept;
+    if (actions || before.empty()) m.kept = actions ? text : kUntold;
     kept_.insert(index);
     if (before.empty()) pend_neighbours(index);
     if (!actions || before == text) return true;
-    if (before.empty())
+    if (before.empty() || before == kUntold)
         actions->push_back(Report{Report::Level::Warning, m.unit->name,
                                   "not stopped, " + text + " (devmux stop --force " + m.unit->name + " does it all the same)"});
     actions->push_back(UnitChanged{m.unit->name});

@@ -37,7 +37,7 @@ void Planner::restore(std::shared_ptr<const Configuration> configuration, const 
         if (m.job) jobs_[m.job] = i;
         if (m.daemon) jobs_[m.daemon] = i;
         if (m.refreshing.job) jobs_[m.refreshing.job] = i;
-        if (!m.orphaned && !m.vacant) watch(i);
+        if (!m.vacant) watch(i);
         if (!m.kept.empty()) kept_.insert(i);
         if (m.deadline != kNever) deadlines_.insert({m.deadline, i});
         m.dirty = m.pending = false;

@@ -49,7 +49,7 @@ void Planner::note_move(UnitIndex unit, const UnitState& before) {
     Managed& m = units_[unit];
     if (m.state == before) return;
     if (!m.is_to_leave()) keep_no_more(unit);
-    if (m.state.actual != Actual::Active && m.state.actual != Actual::Starting) m.forced = false;
+    if (before.actual == Actual::Stopping || m.rests()) m.forced = false;
     bool was_starting = before.actual == Actual::Starting, starting = m.state.actual == Actual::Starting;
     starting_ += starting && !m.overdue;
     starting_ -= was_starting && !m.overdue;
@@ -156,8 +156,8 @@ Gate Planner::stop_gate(UnitIndex index) const {
     for (UnitIndex u : graph_.of(index).behind) {
         const Managed& m = units_[u];
         bool runs = m.state.actual == Actual::Active || m.state.actual == Actual::Starting;
-        bool leaves = m.state.actual == Actual::Stopping || m.is_leaving() || (runs && m.state.wanted == Wanted::Down) ||
-                      (runs && needs(u, index));
+        bool leaves = m.state.actual == Actual::Stopping || m.is_leaving() || (runs && m.state.wanted == Wanted::Down && m.kept.empty()) ||
+                      (runs && needs(u, index));  // one that is kept stays
         if (leaves && !m.overdue)
             return {.kind = Gate::Kind::Leaving, .name = m.unit->name, .on = u, .on_its_way = true};
     }
@@ -267,9 +267,8 @@ void Planner::pay(UnitIndex index, Time now, Actions& actions) {
     Managed& m = units_[index];
     const UnitNode& node = graph_.of(index);
     // It is run once more first, if that can still come.
-    if (m.state.actual == Actual::Waiting && m.state.again) return;
+    if (m.owed == Owed::Nothing || (m.state.actual == Actual::Waiting && m.state.again)) return;
     bool well = m.owed == Owed::Then;
-    if (m.owed == Owed::Nothing) return;
     const std::vector<UnitIndex>& creditors = well ? node.then : node.on_failure;
     // Unknown is not false, after a restart above all: the next verdict comes back to it.
     for (UnitIndex u : creditors)

@@ -1,6 +1,7 @@
 // Configurations in. What a former engine has left is taken up in planner_restore.cc.
 #include <utility>
 
+#include "engine/model/unit_file.h"
 #include "engine/plan/latches.h"
 #include "engine/plan/planner.h"
 
@@ -28,6 +29,11 @@ bool runs(const Managed& m) {
 
 void Planner::watch(UnitIndex index) {
     const Unit& unit = *units_[index].unit;
+    // Nobody asks its condition any more, and what its stop takes down matters still.
+    if (units_[index].orphaned) {
+        if (may_take_down(unit, *configuration_->classes)) watchers_.add_carriers(index);
+        return;
+    }
     if (units_[index].instance) return;  // the unit of which it is one stands for all of them
     auto add = [&](const Condition& leaf) {
         bool it = leaf.kind == Condition::Kind::Device && leaf.device.quantifier == Quantifier::It;
@@ -89,7 +95,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         if (auto of = m.instance && !m.orphaned ? find(m.unit->of) : std::nullopt) places_[*of].push_back(index);
         units_.push_back(std::move(m));
         if (units_.back().instance) attach(index);
-        if (!units_.back().orphaned) watch(index);
+        watch(index);
         mark(index);
     };
     // A running unit that is of another kind now keeps its name until it has stopped.
@@ -169,6 +175,9 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
             continue;
         }
         m.orphaned = true;
+        // Its terms in the classes of now; of a class that has gone there is no device.
+        auto now_in = rebind(*m.unit, *configuration_->classes);
+        if (now_in.unit) m.unit = now_in.unit;
         actions.push_back(Report{Report::Level::Warning, name,
                                  orphan_text(m) + ", its service runs on: devmux stop " + name + " stops it"});
         take_in(std::move(m));

@@ -5,6 +5,7 @@
 
 #include "conditions/leaf.h"
 #include "conditions/text.h"
+#include "engine/plan/can_reload.h"
 #include "engine/plan/planner.h"
 
 namespace devmux {
@@ -32,6 +33,15 @@ uint64_t hash_of(const std::set<std::string>& devices) {
 
 std::string counted(size_t n, const char* what) { return std::to_string(n) + " " + what; }
 
+// The restart instead of a reload.
+void note_if_held(Managed& m) {
+    if (m.kept.empty()) return;
+    m.refreshing.last = "needs a restart, and that is " + m.kept;
+    m.refreshing.failed = true;
+}
+
+}  // namespace
+
 bool can_reload(const Service& service) {
     switch (service.kind) {
         case Service::Kind::InitScript:
@@ -41,8 +51,6 @@ bool can_reload(const Service& service) {
         default: return false;
     }
 }
-
-}  // namespace
 
 std::string joined(const std::set<std::string>& devices) {
     std::string out;
@@ -130,7 +138,7 @@ void Planner::look_at_devices(UnitIndex index, Time now, Actions& actions) {
 void Planner::refresh_if_due(UnitIndex index, Time now, Actions& actions) {
     Managed& m = units_[index];
     Refreshing& r = m.refreshing;
-    if (!r.due || r.job != 0 || m.state.actual != Actual::Active || m.is_to_leave() || m.orphaned) return;
+    if (!r.due || r.job != 0 || m.state.actual != Actual::Active || m.is_leaving() || m.orphaned) return;
     if (!r.paused) r.quick = r.ended != Time{} && r.due_since < r.ended + kAtOnce ? r.quick + 1 : 0;
     if (r.quick >= kQuick && !std::exchange(r.paused, true)) {
         Duration pause = std::min(kLongestPause, kFirstPause * (1 << std::min(r.quick - kQuick, 5U)));
@@ -148,7 +156,8 @@ void Planner::refresh_if_due(UnitIndex index, Time now, Actions& actions) {
         r.last = "restarted instead, for it cannot be reloaded";
         r.failed = false;
         r.ended = now;
-        return apply(index, UnitEvent::Refresh, reason, now, actions);
+        apply(index, UnitEvent::Refresh, reason, now, actions);
+        return note_if_held(m);
     }
     r.job = ++last_job_;
     jobs_[r.job] = index;
@@ -175,6 +184,7 @@ void Planner::reload_ended(UnitIndex index, const JobEnded& end, Time now, Actio
     actions.push_back(Record{saved_refresh(m)});
     actions.push_back(UnitChanged{m.unit->name});
     if (end.no_action) apply(index, UnitEvent::Refresh, "its devices changed", now, actions);
+    if (end.no_action) note_if_held(m);
     pend(index);  // a stop, or the start of a daemon that died, waited for it
     mark(index);
     drain(now, actions);

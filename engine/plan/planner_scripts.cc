@@ -62,10 +62,11 @@ void Planner::await_unit_of(const ScriptStarted& seen, Actions& actions) {
 // A person has called the script's `stop`, which is about to end what the unit stands for. What it cannot end -
 // a start that is under way, a process of ours - is ended as by devmux stop.
 void Planner::stopped_by_script(UnitIndex index, Time now, Actions& actions) {
-    const Managed& m = units_[index];
+    Managed& m = units_[index];
     bool moves = m.state.actual == Actual::Starting || m.state.actual == Actual::Stopping;
     bool ends_it = m.unit->service.kind == Service::Kind::InitScript && !m.unit->task && !m.unit->each_event;
     bool by_script = ends_it && !moves;
+    m.forced = !by_script && (moves || m.state.actual == Actual::Active);  // it cannot be refused any more
     apply(index, by_script ? UnitEvent::StoppedElsewhere : UnitEvent::HandStop, "by hand, by its script", now, actions);
     mark(index);
     drain(now, actions);

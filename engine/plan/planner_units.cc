@@ -267,7 +267,8 @@ void Planner::by_hand(UnitIndex index, UnitEvent event, bool force, Time now, Ac
     if (units_[index].unit->is_template()) return;  // who asks is told to name an instance
     if (std::string why = force ? "" : refusal(index, event); !why.empty())
         return actions.push_back(Report{Report::Level::Warning, units_[index].unit->name, "refused: " + why});
-    if (event == UnitEvent::HandStop || event == UnitEvent::HandRestart)
+    // Without force, one that begins to carry something before its turn has come is held after all.
+    if (force)
         for (UnitIndex u : going_with(index))
             units_[u].forced = units_[u].state.actual == Actual::Active || units_[u].state.actual == Actual::Starting;
     if (event == UnitEvent::Refresh) return refresh_by_hand(index, now, actions);

@@ -62,6 +62,7 @@ TEST_SUITE("plan/carriers") {
     TEST_CASE("nothing is known of one of the two: unknown") {
         CHECK(Machine({}, kExt4).carried("eth0", 2) == U);
         CHECK(Machine(kExt4, {}).carried("eth0", 2) == U);
+        CHECK(Machine({"/", "", ""}, kExt4).carried("eth0", 2) == U);  // a root out of sight
         CHECK(Machine({}, {}).says("eth0", 2) == "not known yet whether it carries / or /usr");
     }
 
