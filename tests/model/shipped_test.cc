@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "engine/model/configuration.h"
+#include "engine/plan/placeholders.h"
 
 using namespace devmux;
 namespace fs = std::filesystem;
@@ -50,11 +51,53 @@ TEST_SUITE("model/shipped") {
         for (const auto& [name, unit] : c.units) {
             const std::string& shown = name;
             CAPTURE(shown);
-            bool waits_for_it = unit->condition_text.find("file \"/usr/sbin/") != std::string::npos ||
-                                unit->condition_text.find("file \"/sbin/") != std::string::npos;
+            bool waits_for_it = false;
+            each_leaf(unit->condition, [&](const Condition& leaf) {
+                bool file = leaf.kind == Condition::Kind::Fact && leaf.fact.kind == FactKind::File;
+                waits_for_it |= file && (leaf.fact.name.starts_with("/usr/sbin/") || leaf.fact.name.starts_with("/sbin/"));
+            });
             CHECK((unit->service.may_be_missing || waits_for_it));
             CHECK(unit->condition_kind != ConditionKind::None);
             CHECK(!unit->documentation.empty());
+        }
+    }
+
+    TEST_CASE("the arguments of an instance's start") {
+        const Configuration c = shipped();
+        auto start = [&](const char* unit, const char* device) {
+            Service service = c.units.at(unit)->service;
+            return fill_in(service, Verb::Start, device, "", "").value_or(service.start.back());
+        };
+        CHECK(start("alsa", "card0") == "0");
+        CHECK(start("alsa", "card12") == "12");
+        CHECK(start("ifrename", "eth0") == "eth0");
+    }
+
+    TEST_CASE("ifrename: what it says of a card decides, and its exit status does not") {
+        const std::vector<std::string> start = shipped().units.at("ifrename")->service.start;
+        REQUIRE(start.size() == 5);
+        Machine machine("");
+        const fs::path program = machine.root / "ifrename", ran = machine.root / "ran";
+        // As ifrename(8): 255 and not a word of a card that /etc/iftab does not name.
+        std::ofstream(program) << "#!/bin/sh\n[ \"$1\" = -D ] || echo \"$*\" >" << ran.string() << "\n"
+                               << "case $* in *named) exit 255;; *torn) echo Error >&2; exit 255;; esac\necho lan0\n";
+        fs::permissions(program, fs::perms::owner_all);
+        for (auto [card, status, does] : std::initializer_list<std::tuple<std::string, int, bool>>{
+                 {"eth0", 0, true}, {"unnamed", 0, false}, {"torn", 255, true}}) {
+            const std::string& shown = card;
+            CAPTURE(shown);
+            std::string command = "PATH=" + machine.root.string() + ":$PATH " + start[0] + " " + start[1] + " '" + start[2] + "' " +
+                                  start[3] + " " + card + " >" + (machine.root / "out").string() + " 2>&1";
+            int how = system(command.c_str());
+            CHECK(WEXITSTATUS(how) == status);
+            CHECK(fs::exists(ran) == does);
+            if (does) {
+                std::ifstream in(ran);
+                std::string line;
+                std::getline(in, line);
+                CHECK(line == "-t -i " + card);
+            }
+            fs::remove(ran);
         }
     }
 

@@ -44,10 +44,11 @@ struct Filled {
     std::string value, why;
 };
 
-Filled filled(const std::string& argument, const std::string& block, const std::string& before = "") {
+Filled filled(const std::string& argument, const std::string& block, const std::string& before = "",
+              const char* name = "eth0") {
     Service service;
     service.start = {"/a", argument};
-    auto why = fill_in(service, Verb::Start, "eth0", block, before);
+    auto why = fill_in(service, Verb::Start, name, block, before);
     return {service.start[1], why.value_or("")};
 }
 
@@ -58,6 +59,9 @@ TEST_SUITE("plan/instances") {
         const std::string block = "DEVNAME=sda\0ID=A 1;\x1b'\0EMPTY=\0OPTION=-rf\0LONG="s + std::string(5000, 'x') + '\0';
         CHECK(filled("{name}", block).value == "eth0");
         CHECK(filled("{number}", block).value == "0");  // of eth0
+        CHECK(filled("{number}", block, "", "card12").value == "12");
+        CHECK(filled("{number}", block, "", "007").value == "007");
+        CHECK(filled("{number}", block, "", "br-lan").why == "it needs the number at the end of the name of its device, which has none");
         CHECK(filled("{devnode}", block).value == "/dev/sda");
         CHECK(filled("{devnode}", "DEVNAME=/dev/x/y\0"s).value == "/dev/x/y");
         CHECK(filled("{property.ID}", block).value == "A 1;_'");
