@@ -62,13 +62,23 @@ bool concerns(const std::string& subject, const std::string& file) {
     return file.starts_with(subject + "/") || file.starts_with(subject + ".d/");
 }
 
-// What a unit starts and this machine has not; empty: it is there, or its absence is provided for (if-missing).
-std::string lacks(const Service& service, const std::string& root) {
+bool asks_for(const Condition& condition, const std::string& file) {
+    bool found = false;
+    each_leaf(condition, [&](const Condition& leaf) {
+        found |= leaf.kind == Condition::Kind::Fact && leaf.fact.kind == FactKind::File && leaf.fact.name == file;
+    });
+    return found;
+}
+
+// What a unit starts and this machine has not; empty: it is there, or its absence is provided for: by if-missing, or
+// by a condition that waits for it.
+std::string lacks(const Unit& unit, const std::string& root) {
+    const Service& service = unit.service;
     std::error_code bad;
     if (service.may_be_missing) return "";
     const bool script = service.kind == Service::Kind::InitScript;
     std::string path = script ? "/etc/init.d/" + service.init_script : service.start.empty() ? "" : service.start[0];
-    if (path.empty() || fs::exists(root + path, bad)) return "";
+    if (path.empty() || fs::exists(root + path, bad) || asks_for(unit.condition, path)) return "";
     for (const char* folder : {"/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/"})
         if (script && fs::exists(root + folder + service.init_script + ".service", bad)) return "";
     return path;
@@ -90,9 +100,9 @@ void collect(const Question& question, Findings& findings) {
         if (!concerns(question.subject, unit->file)) continue;
         ++findings.units;
         for (const Error& warning : unit->warnings) findings.add(Severity::Warning, name, warning);
-        if (std::string path = lacks(unit->service, question.root); !path.empty())
+        if (std::string path = lacks(*unit, question.root); !path.empty())
             findings.add(Severity::Note, name, {.where = {unit->file, 0, 0}, .what = path + " is not there on this machine",
-                                                .source = "", .caret = -1, .hint = "if-missing: skip, if it need not be"});
+                                                .source = "", .caret = -1, .hint = unit->each_event ? "" : "if-missing: skip, if it need not be"});
     }
     for (const auto& [name, warning] : early_units(c, question.root))
         if (concerns(question.subject, warning.where.file)) findings.add(Severity::Warning, name, warning);
@@ -131,7 +141,7 @@ Result<Question> question_of(const std::string& given, const std::string& root) 
     else if (units.extension() == ".d" && units.stem().extension() == ".yaml")
         units = units.parent_path();
 
-    Question question{{unit_dirs_in(root)}, Trust::Waive, path, "", root};
+    Question question{{unit_dirs_in(root), root}, Trust::Waive, path, "", root};
     if (!folder && units == fs::path(path).parent_path())
         question.unit = fs::path(path).stem().string();
     std::erase(question.dirs.units, units.string());
@@ -195,7 +205,7 @@ void add_check(CLI::App& app, Commands& commands) {
                             std::string root = options->root;
                             while (root.ends_with('/')) root.pop_back();
                             if (options->paths.empty())
-                                collect({{unit_dirs_in(root)}, Trust::Require, "", "", root}, findings);
+                                collect({{unit_dirs_in(root), root}, Trust::Require, "", "", root}, findings);
                             for (const std::string& path : options->paths) {
                                 auto question = question_of(path, root);
                                 if (question) collect(*question, findings);
