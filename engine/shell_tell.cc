@@ -138,7 +138,9 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     }
     if (m.state.actual == Actual::Absent && !m.orphaned) {
         s.state = "skipped";
-        s.remark = m.last_end + "; devmux reload looks again";
+        s.remark = m.last_end + (m.state.hold == Hold::Down                          ? "; it is held: it was stopped by hand"
+                                 : m.unit->condition_kind == ConditionKind::None ? "; the next start looks again"
+                                                                                 : "; devmux reload looks again");
     }
     if (m.state.actual == Actual::Waiting && m.state.wanted == Wanted::Down && m.verdict == Truth::True &&
         m.now == Truth::True && m.state.hold == Hold::None)

@@ -56,6 +56,9 @@ void merge_drop_in(Node& unit, Node drop_in) {
         unit = std::move(drop_in);
         return;
     }
+    // Who names a script has chosen.
+    if (drop_in.find("init-script") && !drop_in.find("chosen-by"))
+        std::erase_if(unit.entries, [](const auto& entry) { return entry.key.text == "chosen-by"; });
     for (auto& [key, value] : drop_in.entries) {
         Node* old = nullptr;
         for (auto& [k, v] : unit.entries)

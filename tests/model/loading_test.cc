@@ -217,6 +217,17 @@ TEST_SUITE("model/loading") {
         CHECK(c.errors[0].what.find("\"nobody\", which does not exist") != std::string::npos);
     }
 
+    TEST_CASE("a drop-in that names a script stands above what was chosen; one that says both has said both") {
+        Folder lib, etc;
+        for (const char* name : {"a", "b"}) lib.write(std::string(name) + ".yaml", "description: d\nwhen: disk\ninit-script: x\nchosen-by: /x\n");
+        etc.write("a.yaml.d/mine.yaml", "init-script: mine\n");
+        etc.write("b.yaml.d/mine.yaml", "init-script: mine\nchosen-by: /mine\n");
+        Configuration c = load_configuration({{lib.path, etc.path}}, Trust::Waive);
+        CHECK(c.units.at("a")->service.init_script == "mine");
+        CHECK(c.units.at("a")->service.chosen_by == "");
+        CHECK(c.units.at("b")->service.chosen_by == "/mine");
+    }
+
     TEST_CASE("boot-if asks what will be mounted, and nothing else does; also after classes are new") {
         Folder folder;
         folder.write("a.yaml", "description: d\nwhen: /usr on nfs\nboot-if: /usr on nfs or root on nfs\ninit-script: a\n");
