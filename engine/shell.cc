@@ -203,7 +203,14 @@ void Shell::carry_out(const PlanAction& action) {
         void operator()(const KillJob& kill) const { shell.ask_of(kill.job, &kill); }
         void operator()(const TellKernel& tell) const { tell_kernel(shell.config_.kernel_log, tell.text); }
         void operator()(const Report& report) const { shell.log_.write(report, Loop::now()); }
-        void operator()(const UnitChanged&) const { shell.moved_ = true; }
+        void operator()(const UnitChanged& changed) const {
+            shell.moved_ = true;
+            const Planner& planner = shell.engine_->planner();
+            auto index = planner.find(changed.unit);
+            // It may stand for another script now.
+            if (shell.services_ && index && !planner.units()[*index].unit->service.chosen_by.empty())
+                shell.services_->follow(planner);
+        }
     };
     recordings_.decided(action, Loop::now());
     std::visit(Carry{*this}, action);

@@ -1,6 +1,6 @@
 // What an argument of a unit with for-each can stand for: the name of the instance's device, the number at the
-// end of that, its node, or one of its properties. It is a whole argument or none: what a device says is never joined to other text, nor cut
-// in words.
+// end of that, its node, or one of its properties. It is a whole argument or none: what a device says is never
+// joined to other text, nor cut in words.
 #pragma once
 
 #include <optional>

@@ -17,6 +17,7 @@ namespace devmux {
 
 struct Managed {
     std::shared_ptr<const Unit> unit;
+    std::shared_ptr<const Unit> chosen;  // takes its place when it rests: another script was chosen while it ran (chosen-by)
     bool orphaned = false;  // its file is gone, its service is not
 
     // For-each (planner_instances.cc).
@@ -102,11 +103,19 @@ struct Managed {
         return {.task = unit->task, .holds = unit->condition_kind == ConditionKind::While,
                 .starts_again = unit->if_running == IfRunning::Run};
     }
+    // It is not started, active or stopped now.
+    bool is_still() const {
+        return state.actual == Actual::Waiting || state.actual == Actual::Done || state.actual == Actual::Failed ||
+               state.actual == Actual::Absent;
+    }
     // Nothing of it runs, or is on its way.
-    bool rests() const {
-        bool still = state.actual == Actual::Waiting || state.actual == Actual::Done || state.actual == Actual::Failed ||
-                     state.actual == Actual::Absent;
-        return still && job == 0 && daemon == 0 && refreshing.job == 0;
+    bool rests() const { return is_still() && job == 0 && daemon == 0 && refreshing.job == 0; }
+    // What was not installed may be so by now: its condition, or if-never, asks for it once more.
+    void look_again() {
+        if (state.actual != Actual::Absent) return;
+        if (asker == Asker::Never) never = false;
+        state = {.hold = state.hold == Hold::Down ? Hold::Down : Hold::None};
+        verdict = Truth::False;
     }
     SavedUnit saved() const {
         return {.unit = unit->name, .verdict = verdict, .stop_verdict = stop_verdict,

@@ -13,16 +13,21 @@ bool same_kind(const Managed& m, const Unit& fresh) {
     return !m.instance && m.unit->is_template() == fresh.is_template();
 }
 
-// What was not installed may be so by now: its condition asks for it once more.
-void look_again(Managed& m) {
-    if (m.state.actual != Actual::Absent) return;
-    m.state = {.hold = m.state.hold};
-    m.verdict = Truth::False;
-}
-
 bool runs(const Managed& m) {
     return m.job != 0 || m.state.actual == Actual::Active || m.state.actual == Actual::Starting ||
            m.state.actual == Actual::Stopping;
+}
+
+// The script that runs is the one that is stopped: what was chosen meanwhile (chosen-by) is started the next time.
+void keep_script(Managed& m, const Unit& before, Actions& actions) {
+    const Service &was = before.service, &is = m.unit->service;
+    m.chosen = nullptr;
+    if (!runs(m) || is.chosen_by.empty() || is.chosen_by != was.chosen_by || is.init_script == was.init_script) return;
+    auto kept = std::make_shared<Unit>(*m.unit);
+    kept->service.init_script = was.init_script;
+    actions.push_back(Report{Report::Level::Info, kept->name,
+                             "its script is " + was.init_script + " until it has stopped, and then " + is.init_script});
+    m.chosen = std::exchange(m.unit, std::move(kept));
 }
 
 }  // namespace
@@ -106,7 +111,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         if (runs(old[index])) kept.insert(name);
         else old[index].unit.reset();
     }
-    auto carry = [](Managed& m, const std::shared_ptr<const Unit>& unit) {
+    auto carry = [&actions](Managed& m, const std::shared_ptr<const Unit>& unit) {
         const std::string& name = unit->name;
         if (m.unit) {
             // A verdict is about the unit, not about the wording: a reload that only says better what
@@ -125,13 +130,14 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
                 if (unit->stop_when) restore_latches(*unit->stop_when, name, latches, m.stop_memory);
             }
             if (!unit->stop_when) m.stop_verdict = Truth::False;
-            look_again(m);
+            m.look_again();
             if (m.unit->boot_if_text != unit->boot_if_text) {
                 m.boot_memory = {};
                 m.boots = Truth::Unknown;
             }
         }
         std::shared_ptr<const Unit> before = std::exchange(m.unit, unit);
+        if (before) keep_script(m, *before, actions);
         carry_refresh(m, before.get());
         m.orphaned = false;
     };

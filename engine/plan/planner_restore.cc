@@ -108,8 +108,8 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
                                                : m.unit->condition_text;
     m.since = now;
     if (saved.actual == Actual::Failed) m.last_end = "its last job failed, under a former engine";
-    // It was held back, waited, or was not installed: what the condition asked for, it asks for again.
-    if (saved.actual == Actual::Absent) m.state = {.hold = m.state.hold}, m.verdict = Truth::False;
+    m.look_again();
+    // It was held back, or waited: what the condition asked for, it asks for again.
     if (m.is_held_back() && !m.asked_by_others()) {
         m.state = next(m.state, UnitEvent::Loss, m.kind()).state;
         m.verdict = Truth::False;

@@ -19,9 +19,7 @@ void Planner::script_started(const ScriptStarted& seen, Time now, Actions& actio
     Managed& m = units_[*index];
     const auto pid = static_cast<unsigned>(seen.pid);
     bool known = m.script == pid && seen.started <= m.script_at && m.script_at - seen.started < kMarkLater;
-    bool rests = m.state.actual == Actual::Waiting || m.state.actual == Actual::Done || m.state.actual == Actual::Failed ||
-                 m.state.actual == Actual::Absent;
-    if (known || !rests || m.unit->is_run_by_devices() || m.orphaned) return;
+    if (known || !m.is_still() || m.unit->is_run_by_devices() || m.orphaned) return;
     m.script = pid;
     m.script_at = seen.started;
     let_go(*index, now, actions);

@@ -108,6 +108,8 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
         fall_in(index);
     }
     m.state = t.state;
+    bool is_over = m.is_still() || (before.actual == Actual::Stopping && m.state.actual == Actual::Starting);
+    if (is_over && m.chosen) m.unit = std::exchange(m.chosen, nullptr);
     if (event == UnitEvent::StartedElsewhere || event == UnitEvent::StartingElsewhere) serve_what_is_there(m);
     if (m.state.wanted == Wanted::Down || start_asked) m.retry_at = kNever;
     if (event == UnitEvent::HandStart || event == UnitEvent::Edge || event == UnitEvent::Asked) m.forced = false;

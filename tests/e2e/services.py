@@ -478,6 +478,8 @@ def what_is_not_installed(p):
     p.unit("quiet", when.format("quiet") + "if-missing: skip\nrestart: on-failure\n")
     p.unit("later", when.format("later") + "if-missing: skip\n")
     p.unit("loud", when.format("loud"))
+    p.unit("event", "description: d\neach-event: disk\ncommand: {start: [/nowhere/event]}\n")
+    p.unit("waits", "description: d\nwhen: file /nowhere/waits exists\ncommand: {start: [/nowhere/waits]}\n")
     p.unit("nowhere", "description: d\nwhen: file /go exists\nsystemd: nowhere.service\nif-missing: skip\n")
     d = p.daemon()
     (p.root / "go").touch()
@@ -497,6 +499,11 @@ def what_is_not_installed(p):
     equal([d.state("nowhere"), len(p.runs("later")), len(p.runs("quiet"))], ["skipped", 1, 1], "each once")
     note = d.ask("check", p.units / "loud.yaml").stdout
     contains(note, "note: /etc/init.d/loud is not there on this machine", "check")
+    contains(note, "if-missing: skip", "what may be done")
+    event = d.ask("check", p.units / "event.yaml").stdout
+    contains(event, "note: /nowhere/event is not there", "an each-event unit")
+    equal(["if-missing" in event, "note:" in d.ask("check", p.units / "waits.yaml").stdout], [False, False],
+          "it cannot have that key; and what the condition waits for is no news")
     contains(note, "0 errors, 0 warnings", "which is about the machine, and not the file")
 
 
@@ -519,4 +526,6 @@ def who_was_chosen(p):
     choice.write_text("nonsense\n")
     d.ask("reload")
     contains(d.ask("status", "dm").stdout, "names no program", "a warning")
-    equal(d.unit("dm")["service"], "init-script gdm3", "the unit's own")
+    equal(d.unit("dm")["service"], "init-script lightdm", "what runs")
+    d.ask("stop", "dm")
+    equal(d.unit("dm")["service"], "init-script gdm3", "the unit's own, once that has stopped")

@@ -34,6 +34,48 @@ struct Machine {
 }  // namespace
 
 TEST_SUITE("plan/scripts") {
+    TEST_CASE("another script is chosen while it runs: that one is stopped, and the other started the next time") {
+        auto with = [](const char* script) {
+            return NetMachine::with({{"dm", std::string("{while: file /w exists, chosen-by: /x, init-script: ") + script + "}"}});
+        };
+        NetMachine machine({{"dm", "{while: file /w exists, chosen-by: /x, init-script: old}"}});
+        auto script = [&] { return machine.all<RunJob>().at(0).unit->service.init_script; };
+        auto kept = [&] { return machine.engine.planner().units()[0].unit->service.init_script; };
+        auto end = [&] { machine.feed(JobEnded{.job = machine.engine.planner().units()[0].job, .code = 0}); };
+        auto file = [&](bool there) { machine.feed(FileSeen{"/w", truth_of(there)}); };
+        // At rest it is the new one at once; while it starts, and runs, the old one.
+        machine.feed(NewConfiguration{with("first")});
+        file(true);
+        CHECK(script() == "first");
+        machine.feed(NewConfiguration{with("second")});
+        CHECK(machine.all<Report>().at(0).text == "its script is first until it has stopped, and then second");
+        end();
+        CHECK(kept() == "first");
+        machine.feed(NewConfiguration{with("third")});
+        machine.feed(NewConfiguration{with("third")});
+        file(false);
+        CHECK(script() == "first");
+        end();
+        CHECK(kept() == "third");
+        file(true);
+        CHECK(script() == "third");
+        end();
+        // A restart stops the one and starts the other.
+        machine.feed(NewConfiguration{with("fourth")});
+        machine.feed(HandRequest{"dm", UnitEvent::HandRestart});
+        CHECK(script() == "third");
+        end();
+        CHECK(script() == "fourth");
+        end();
+        // Chosen back meanwhile: nothing has changed.
+        machine.feed(NewConfiguration{with("fifth")});
+        machine.feed(NewConfiguration{with("fourth")});
+        CHECK(machine.all<Report>().empty());
+        file(false);
+        end();
+        CHECK(kept() == "fourth");
+    }
+
     TEST_CASE("the boot sequence runs it: it starts, is watched, is up, and what follows follows") {
         Machine m;
         m.start();
