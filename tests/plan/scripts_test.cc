@@ -38,7 +38,7 @@ TEST_SUITE("plan/scripts") {
         auto with = [](const char* script) {
             return NetMachine::with({{"dm", std::string("{while: file /w exists, chosen-by: /x, init-script: ") + script + "}"}});
         };
-        NetMachine machine({{"dm", "{while: file /w exists, chosen-by: /x, init-script: old}"}});
+        NetMachine machine(NetMachine::Units{{"dm", "{while: file /w exists, chosen-by: /x, init-script: old}"}});
         auto script = [&] { return machine.all<RunJob>().at(0).unit->service.init_script; };
         auto kept = [&] { return machine.engine.planner().units()[0].unit->service.init_script; };
         auto end = [&] { machine.feed(JobEnded{.job = machine.engine.planner().units()[0].job, .code = 0}); };
