@@ -203,9 +203,10 @@ def idle_means_idle(p):
     waiter = d.begin("wait", "--timeout", "none", "mouse and no mouse")
     d.ask("wait", "--timeout", "2m", "settled")
     d.until_state("s", "done")
-    # Files that are not there were looked for again for 5 s; the threads that read them end by and by.
-    eventually(lambda: threads(d.pid) == ["devmux-runlevel", "devmuxd", "devmuxd"],
-               "only the loop and the watches over files and the runlevel are left")
+    # Files that are not there were looked for again for 5 s; the threads that read them end by and by. Mounts are
+    # watched, for a stop of w might take down the interface that carries the root.
+    eventually(lambda: threads(d.pid) == ["devmux-mounts", "devmux-runlevel", "devmuxd", "devmuxd"],
+               "only the loop and the watches over files, mounts and the runlevel are left")
     for _ in range(40):
         before, number = activity(d.pid), seqnum()
         time.sleep(3)  # what is measured is that nothing happens
