@@ -74,7 +74,10 @@ def scene():
     files[f"{units}/gdm.yaml.d/rests.yaml"] = b"if-never: skip\n"
     for name, text in UNITS.items():
         files[f"{units}/{name}.yaml"] = f"description: of the test\n{text}\ninit-script: {name}\n".encode()
-    return files | {f"/etc/init.d/{name}": STUB for name in SCRIPTS} | {f"/usr/sbin/{name}": STUB for name in COMMANDS}
+    files |= {f"/etc/init.d/{name}": STUB for name in SCRIPTS} | {f"/usr/sbin/{name}": STUB for name in COMMANDS}
+    # It is read by another script, with that one's name.
+    alsa = STUB.replace(b"${0##*/}", b"alsa-utils").replace(b"$0", b"/etc/init.d/alsa-utils")
+    return files | {"/etc/init.d/alsa-utils": alsa}
 
 
 class Machine:
