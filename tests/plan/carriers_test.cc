@@ -6,7 +6,7 @@
 #include "tests/support/facts.h"
 
 using namespace devmux;
-using devmux::test::TestDevice;
+using devmux::test::interface;
 
 namespace {
 
@@ -15,14 +15,6 @@ constexpr auto Usable = AddressState::Usable, None = AddressState::None;
 
 const Mount kExt4{"/", "ext4", "/dev/vda2"}, kNfs{"/", "nfs4", "10.0.2.2:/srv", "10.0.2.2"},
     kUsr{"/usr", "nfs", "s:/usr", "2001:db8::1"};
-
-TestDevice interface(const char* name, uint64_t ifindex) {
-    TestDevice device;
-    device.path = std::string("/devices/virtual/net/") + name;
-    device.sub = "net";
-    device.gen = {7, ifindex, 0};
-    return device;
-}
 
 LinkSeen link(uint64_t ifindex, const char* name, uint64_t master = 0, uint64_t lower = 0) {
     return {ifindex, name, true, true, Usable, None, master, lower};

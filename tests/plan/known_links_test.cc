@@ -6,20 +6,13 @@
 #include "tests/support/facts.h"
 
 using namespace devmux;
+using devmux::test::interface;
 using devmux::test::TestDevice;
 
 namespace {
 
 constexpr auto None = AddressState::None, Local = AddressState::Local, Tentative = AddressState::Tentative, Usable = AddressState::Usable;
 constexpr Truth T = Truth::True, F = Truth::False, U = Truth::Unknown;
-
-TestDevice interface(const char* name, uint64_t ifindex) {
-    TestDevice device;
-    device.path = std::string("/devices/virtual/net/") + name;
-    device.sub = "net";
-    device.gen = {7, ifindex, 0};
-    return device;
-}
 
 struct Row {
     LinkSeen link;

@@ -40,6 +40,15 @@ struct TestDevice final : DeviceFacts {
     const DeviceFacts* parent() const override { return above; }
 };
 
+// A network interface.
+inline TestDevice interface(const char* name, uint64_t ifindex) {
+    TestDevice device;
+    device.path = std::string("/devices/virtual/net/") + name;
+    device.sub = "net";
+    device.gen = {7, ifindex, 0};
+    return device;
+}
+
 // Classes by name alone: "mouse", "framebuffer", "network interface", …
 struct TestClasses final : ClassNames {
     std::vector<std::string> names{"mouse", "framebuffer", "network interface", "cpu", "disk", "display",
