@@ -1,14 +1,19 @@
 // See units_on_disk.h.
 #include "engine/units_on_disk.h"
 
+#include <algorithm>
+
 #include "engine/loop.h"
 #include "engine/model/unit_folders.h"
 
 namespace devmux {
 namespace {
 
-// Looks take at most this part of the loop's time, however often somebody asks.
+// Looks take a twentieth of the loop's time, however often somebody asks. Only who has asked for so long that
+// a second of looks is above that share gets an answer of before: one look is always fresh, also where the
+// machine is slow and many files stand there.
 constexpr int kShare = 20;
+constexpr Duration kAbove = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -28,10 +33,10 @@ void UnitsOnDisk::note_errors(const Configuration& there) {
 
 const ConfigurationChanges& UnitsOnDisk::against(const Configuration& in_force) {
     Time began = Loop::now();
-    if (began < look_again_) return changes_;
+    paid_ = std::max(paid_, began);
+    if (paid_ > began + kShare * kAbove) return changes_;
     uint64_t fingerprint = fingerprint_of(dirs_);
-    Time looked = Loop::now();
-    look_again_ = looked + kShare * (looked - began);
+    paid_ += kShare * (Loop::now() - began);
     if (fingerprint != fingerprint_) {
         fingerprint_ = fingerprint;
         Configuration there = load_configuration(dirs_, Trust::Require);

@@ -100,6 +100,20 @@ def masks_replacements_and_drop_ins(p):
 
 
 @test
+def a_change_is_seen_at_once_among_many(p):
+    """Where a look at the folders takes long: who asks, changes a file and asks again is told."""
+    for n in range(3000):
+        p.unit(f"u.yaml.d/{n:04}", "task: true\n")
+    p.unit("u", p.command())
+    d = p.daemon()
+    for n in range(5):
+        equal(d.unit("u")["changed_on_disk"], False, "as it was read")
+        p.unit("u.yaml.d/new", "task: true\ndescription: d\n")
+        equal(d.unit("u")["changed_on_disk"], True, "changed at once")
+        (p.units / "u.yaml.d/new.yaml").unlink()
+
+
+@test
 def what_changed_on_disk_is_told(p):
     """Without a reload: a unit that was written again, by a drop-in or its class too, went, came, broke, was masked."""
     units = ("changed", "dropped", "gone", "breaks", "masked", "same", "touched")
