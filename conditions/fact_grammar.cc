@@ -11,6 +11,7 @@ namespace devmux {
 namespace {
 
 constexpr size_t kTypeBytes = 64;  // no file system's name is that long
+constexpr const char* kDefaultRoute = "a default route, and an address for it, is what \"network online\" asks for";
 
 std::string argument(Cursor& cursor, std::string_view part) {
     Token token = cursor.take();
@@ -69,8 +70,11 @@ std::string file_system(Cursor& cursor) {
 std::string runlevel(Cursor& cursor) {
     Token token = cursor.take();
     bool digit = token.text.size() == 1 && token.text[0] >= '0' && token.text[0] <= '9';
-    if (!digit && token.low != "s")
-        cursor.fail_at(token, "expected a runlevel, 0 to 9 or S, found " + described(token));
+    if (!digit && token.low != "s") {
+        bool range = token.text.size() == 3 && token.text[1] == '-';
+        cursor.fail_at(token, "expected a runlevel, 0 to 9 or S, found " + described(token),
+                       range ? "a range is runlevel " + printable(token.text.substr(0, 1)) + " to " + printable(token.text.substr(2)) : "");
+    }
     return digit ? token.text : "S";
 }
 
@@ -98,7 +102,7 @@ std::string address(Cursor& cursor) {
             return out;
         }
     cursor.fail_at(token, "expected an IP address, found " + described(token),
-                   "192.0.2.1 or 2001:db8::1; names of hosts are not looked up");
+                   token.low == "default" ? kDefaultRoute : "192.0.2.1 or 2001:db8::1; names of hosts are not looked up");
 }
 
 // `only_row`: a mismatch is this row's error; otherwise the next row is tried.
@@ -135,8 +139,8 @@ bool read_row(Cursor& cursor, const FactTerm& row, FactKey& key, bool only_row) 
         cursor.skip_noise();  // "unit gdm is active"
         if (cursor.accept(part)) continue;
         if (!only_row) return false;
-        cursor.fail("expected " + quoted(part) + " of " + quoted(row.pattern) + ", found " +
-                    described(cursor.peek()));
+        cursor.fail("expected " + quoted(part) + " of " + quoted(row.pattern) + ", found " + described(cursor.peek()),
+                    row.kind == FactKind::RouteTo && cursor.is("default") ? kDefaultRoute : "");
     }
     return true;
 }
@@ -153,6 +157,19 @@ std::string_view first_word(const FactTerm& row) { return row.pattern.substr(0, 
                 near.empty() ? "/usr mounted, /usr on nfs" : "did you mean " + quoted(near) + "?");
 }
 
+// Behind the name of a unit: what of it was meant.
+[[noreturn]] void fail_behind_unit(Cursor& cursor) {
+    cursor.take();
+    Token name = cursor.take();
+    cursor.skip_noise();
+    std::string near = nearest(cursor.peek().low, {"active", "failed", "done"});
+    bool end = cursor.peek().kind == Token::Kind::End;
+    std::string hint = end ? "unit " + (name.low == "active" || name.low == "failed" || name.low == "done" ? "NAME " + name.low : printable(name.text) + " active")
+                       : near.empty() ? "active: its service runs; failed: its last start or stop did; done: it is a task that has ended"
+                                      : "did you mean " + quoted(near) + "?";
+    cursor.fail("expected \"active\", \"failed\" or \"done\" behind the name of a unit, found " + described(cursor.peek()), hint);
+}
+
 }  // namespace
 
 bool read_fact(Cursor& cursor, FactKey& key) {
@@ -166,14 +183,13 @@ bool read_fact(Cursor& cursor, FactKey& key) {
         if (!is_fixed(row)) rows.push_back(&row);
         else if (read_row(attempt, row, key, false)) return cursor = attempt, true;
     }
-    std::string all;
     for (const FactTerm* row : rows) {
         Cursor attempt = cursor;
         if (read_row(attempt, *row, key, rows.size() == 1)) return cursor = attempt, true;
-        all += (all.empty() ? "" : ", ") + quoted(row->pattern);
     }
+    // Paths and units are what several rows begin with.
     if (path) fail_behind_path(cursor);
-    if (!rows.empty()) cursor.fail_at(start, "expected one of " + all);
+    if (!rows.empty()) fail_behind_unit(cursor);
     return false;
 }
 

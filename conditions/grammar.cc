@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "conditions/mistakes.h"
 #include "conditions/parser.h"
 #include "conditions/terms.h"
 #include "conditions/text.h"
@@ -58,22 +59,30 @@ class Grammar {
 
     DeviceTerm device_set() {
         DeviceTerm t;
-        read_class(t);
+        read_class(t, Expected::Set);
         cursor_.skip_noise();
         if (cursor_.accept("seen")) t.state = DeviceState::Seen;
-        return t;
+        if (cursor_.peek().kind == Token::Kind::End) return t;
+        std::vector<std::string> words = words_here();
+        std::string hint;
+        if (words.empty()) hint = "";
+        else if (is_state_word(words[0])) hint = "a state belongs into a condition: when, while, stop-when";
+        else if (words[0] == "and" || words[0] == "or")
+            hint = "one class; one of your own may be made of several: includes, in devmux.conditions(7)";
+        else if (t.predicate.kind == Predicate::Kind::Always) hint = hint_behind(t.class_name, true, words, classes_);
+        cursor_.fail("expected a class, its [ … ] and perhaps \"seen\", found " + described(cursor_.peek()), hint);
     }
 
     void expect_end() {
         if (cursor_.peek().kind == Token::Kind::End) return;
-        std::string near;
+        std::string hint;
         if (cursor_.peek().kind == Token::Kind::Word) {
             std::vector<std::string> next{"and", "or", "for"};
             for (const StateTerm& state : state_terms()) next.emplace_back(state.word);
-            near = nearest(cursor_.peek().text, next);
+            hint = nearest(cursor_.peek().text, next);
+            hint = hint.empty() ? hint_behind(before_, named_, words_here(), classes_) : "did you mean " + quoted(hint) + "?";
         }
-        cursor_.fail("expected \"and\", \"or\", \"for\" or the end, found " + described(cursor_.peek()),
-                     near.empty() ? "" : "did you mean " + quoted(near) + "?");
+        cursor_.fail("expected \"and\", \"or\", \"for\" or the end, found " + described(cursor_.peek()), hint);
     }
 
   private:
@@ -100,6 +109,7 @@ class Grammar {
         if (cursor_.accept("(")) {
             Condition inner = condition();
             cursor_.expect(")", "to close the parenthesis");
+            before_.clear();
             return inner;
         }
         Condition c;
@@ -109,10 +119,14 @@ class Grammar {
         }
         if (read_fact(cursor_, c.fact)) {
             c.kind = Kind::Fact;
+            before_ = to_string(c.fact);
+            named_ = false;
             return c;
         }
         c.kind = Kind::Device;
         device(c);
+        before_ = to_string(c.device);
+        named_ = before_ == c.device.class_name;
         return c;
     }
 
@@ -131,6 +145,7 @@ class Grammar {
     void device(Condition& c) {
         DeviceTerm& t = c.device;
         Token start = cursor_.peek();
+        Expected expected = Expected::Class;
         if (cursor_.accept("first")) {
             t.quantifier = Quantifier::First;
             if (negations_ > 0) cursor_.fail_at(start, "`first` cannot stand under `not`",
@@ -149,12 +164,12 @@ class Grammar {
         } else if (cursor_.accept("exactly")) {
             t.quantifier = Quantifier::Exactly;
             t.count = number();
-        } else {
-            cursor_.accept("any");
+        } else if (!cursor_.accept("any")) {
+            expected = Expected::Term;
         }
         if (cursor_.is("it"))
             cursor_.fail("\"it\" is one device: it has no number, and is neither first nor last", "it, or it[ … ]");
-        read_class(t);
+        read_class(t, expected);
         bool has_state = read_state(t);
         if (t.quantifier == Quantifier::All) read_have(t, has_state);
         if (cursor_.is("only")) {
@@ -184,21 +199,28 @@ class Grammar {
         auto [end, error] =
             std::from_chars(token.text.data(), token.text.data() + token.text.size(), n);
         if (token.text.empty() || error != std::errc() || end != token.text.data() + token.text.size())
-            cursor_.fail_at(token, "expected a number, found " + described(token));
+            cursor_.fail_at(token, "expected a number, found " + described(token), "in digits: 2");
         if (n > 100000) cursor_.fail_at(token, "no machine has that many devices");
         return n;
     }
 
-    void read_class(DeviceTerm& t) {
-        cursor_.skip_noise();
+    std::vector<std::string> words_here() const {
         std::vector<std::string> words;
-        for (size_t i = 0; i < 8 && cursor_.peek(i).kind == Token::Kind::Word; ++i)
-            words.push_back(cursor_.peek(i).low);
+        for (size_t i = 0; i < 8 && cursor_.peek(i).kind == Token::Kind::Word; ++i) words.push_back(cursor_.peek(i).low);
+        return words;
+    }
+
+    void read_class(DeviceTerm& t, Expected expected) {
+        cursor_.skip_noise();
+        std::vector<std::string> words = words_here();
         auto match = classes_.longest(words);
-        if (!match) no_such_class(words);
+        if (!match) {
+            Mistake m = no_such_term(expected, words, described(cursor_.peek()), class_before_, classes_);
+            cursor_.fail(m.what, m.hint);
+        }
         for (size_t i = 0; i < match->words; ++i) cursor_.take();
         t.class_id = match->id;
-        t.class_name = classes_.class_name(match->id);
+        t.class_name = class_before_ = classes_.class_name(match->id);
         read_bracket(t);
     }
 
@@ -216,41 +238,32 @@ class Grammar {
                         "for example: network interface[carries-root]");
     }
 
-    [[noreturn]] void no_such_class(const std::vector<std::string>& words) {
-        const Token& token = cursor_.peek();
-        if (words.empty())
-            cursor_.fail("expected a device, a fact or a parenthesis, found " + described(token));
-        std::vector<std::string> known = classes_.all_names();
-        for (const FactTerm& term : fact_terms())
-            if (is_fixed(term)) known.emplace_back(term.pattern);
-            else if (!term.pattern.starts_with("PATH")) known.emplace_back(term.pattern.substr(0, term.pattern.find(' ')));
-        std::string two = words[0] + (words.size() > 1 ? " " + words[1] : "");
-        std::string near = words.size() > 1 ? nearest(two, known) : "";
-        if (near.empty()) near = nearest(words[0], known);
-        cursor_.fail(quoted(token.text) + " is no class of devices and no fact",
-                     near.empty() ? "devmux classes lists the classes; devmux.conditions(7) the facts"
-                                  : "did you mean " + quoted(near) + "?");
-    }
-
     bool read_state(DeviceTerm& t) {
         cursor_.skip_noise();
-        if (cursor_.accept("available")) return true;  // of the specification: the same as present
-        Token token = cursor_.peek();
+        const Token token = cursor_.peek();
+        bool has = cursor_.accept("available");  // of the specification: the same as present
         for (const StateTerm& state : state_terms()) {
-            if (!cursor_.accept(state.word)) continue;
+            if (has || !cursor_.accept(state.word)) continue;
             if (is_of_links(state.state) && !classes_.has_links(t.class_id))
                 cursor_.fail_at(token, quoted(state.word) + " is a state of network interfaces, and " +
                                            quoted(t.class_name) + " is none",
                                 "for example: network interface " + std::string(state.word));
-            return t.state = state.state, true;
+            t.state = state.state;
+            has = true;
         }
-        return false;
+        const Token& next = cursor_.peek();
+        if (!has || next.kind != Token::Kind::Word || !is_state_word(next.low)) return has;
+        Mistake m = second_state(t, token.low, next.low);
+        cursor_.fail(m.what, m.hint);
     }
 
     Cursor& cursor_;
     const ClassNames& classes_;
     const Usage& usage_;
     unsigned slots_ = 0, leaves_ = 0, negations_ = 0;
+    // For the hints of errors: the term that was read last, whether its device may still be named, and its class.
+    std::string before_, class_before_;
+    bool named_ = false;
 };
 
 // Runs `read` over the tokens of `text` and turns what it throws into a Result.
@@ -283,10 +296,7 @@ Result<Condition> parse_condition(std::string_view text, const ClassNames& class
 
 Result<DeviceTerm> parse_device_set(std::string_view text, const ClassNames& classes) {
     return parsed(text, [&](Cursor& cursor) {
-        DeviceTerm t = Grammar(cursor, classes, Usage{}).device_set();
-        if (cursor.peek().kind != Token::Kind::End)
-            cursor.fail("expected a class, its [ … ] and perhaps \"seen\", found " + described(cursor.peek()));
-        return t;
+        return Grammar(cursor, classes, Usage{}).device_set();
     });
 }
 

@@ -179,9 +179,16 @@ class Reader {
 
     MaybeError read_taken(const Node& n, DeviceTerm& out) {
         if (n.kind == Node::Kind::Scalar && n.text == "no") return unit_->keeps_links = true, std::nullopt;
-        if (auto error = read_devices(n, out)) return error;
-        if (classes_.has_links(out.class_id)) return std::nullopt;
-        return error_at(n, "expected network interfaces, or no, found " + described(n), "takes-down: 'network interface[name ~ \"eth*\"]'");
+        // One word that is no class: a name, or what YAML knows as true and false.
+        bool word = n.kind == Node::Kind::Scalar && n.text.find_first_of(" [") == std::string::npos && !classes_.longest({lower(n.text)});
+        if (n.kind == Node::Kind::Scalar && !word) {
+            if (auto error = read_devices(n, out)) return error;
+            if (classes_.has_links(out.class_id)) return std::nullopt;
+        }
+        bool none = word && (n.text == "false" || n.text == "off" || n.text == "none");
+        return error_at(n, "expected network interfaces, or no, found " + described(n),
+                        none ? "takes-down: no, where it takes none down"
+                             : "network interface is all of them, 'network interface[name = \"eth0\" or name = \"eth1\"]' those of that name");
     }
 
     void check_condition_keys(Errors& errors) {

@@ -147,11 +147,36 @@ TEST_SUITE("conditions/grammar") {
     TEST_CASE("every error points at its column and says what was expected") {
         TestClasses classes;
         for (const Wrong& w : std::initializer_list<Wrong>{
-                 {"", 0, "expected a device", ""},
+                 {"", 0, "expected a device", "devmux classes"},
                  {"mause and framebuffer", 0, "\"mause\" is no class", "did you mean \"mouse\""},
                  {"mouse and framebufer", 10, "\"framebufer\" is no class", "\"framebuffer\""},
                  {"mouse and", 9, "expected a device", ""},
-                 {"mouse framebuffer", 6, "expected \"and\"", ""},
+                 {"mouse framebuffer", 6, "expected \"and\"", "mouse and framebuffer"},
+                 {"sound card settled", 11, "expected \"and\"", "sound card and settled"},
+                 {"settled mouse", 8, "expected \"and\"", "settled and mouse"},
+                 // A term has one state.
+                 {"network interface online running", 25, "\"running\" is a second state", "network interface online and network interface running; \"online\" alone says both"},
+                 {"first network interface[name ~ \"e*\"] is up and network interface up running", 68, "second state", "network interface up and network interface running; \"running\" alone"},
+                 {"mouse seen bound", 11, "\"bound\" is a second state", "mouse seen and mouse bound"},
+                 {"mouse available bound", 16, "\"bound\" is a second state", "mouse and mouse bound"},
+                 {"mouse bound available", 12, "\"available\" is a second state", "mouse bound and mouse"},
+                 {"network interface up and running", 25, "\"running\" is a state, and stands behind a class", "network interface running"},
+                 {"mouse and online", 10, "\"online\" is a state", "network interface online"},
+                 {"bound", 0, "\"bound\" is a state", "mouse bound"},
+                 // One device, by its name; how many; units.
+                 {"network interface eth0", 18, "expected \"and\"", "network interface[name = \"eth0\"]"},
+                 {"disk sda bound", 5, "expected \"and\"", "disk[name = \"sda\"]"},
+                 {"disk[virtual] sda", 14, "expected \"and\"", ""},
+                 {"eth0 online", 0, "\"eth0\" is no class", "network interface[name = \"eth0\"] online"},
+                 {"mose up", 0, "\"mose\" is no class", "did you mean \"mouse\"?"},
+                 {"2 mice", 0, "\"2\" is no class", "at least 2 mice, at most 2 mice, exactly 2 mice"},
+                 {"two disks", 0, "\"two\" is no class", "at least 2 disks"},
+                 {"at least two disks", 9, "expected a number, found \"two\"", "in digits: 2"},
+                 {"gdm active", 0, "\"gdm\" is no class", "unit gdm active"},
+                 {"sound", 0, "\"sound\" is no class", "did you mean \"sound card\"?"},
+                 {"usb", 0, "\"usb\" is no class", "did you mean \"usb device\"?"},
+                 {"first no mouse", 6, "expected a class of devices, found \"no\"", ""},
+                 {"mouse or and disk", 9, "expected a device, a fact or a parenthesis, found \"and\"", ""},
                  {"mouse ans framebuffer", 6, "expected \"and\"", "did you mean \"and\""},
                  {"mouse up", 6, "\"up\" is a state of network interfaces, and \"mouse\" is none", "network interface up"},
                  {"disk[carries-root]", 5, "\"carries-root\" is asked of network interfaces, and \"disk\" is none", "network interface[carries-root]"},
@@ -190,7 +215,13 @@ TEST_SUITE("conditions/grammar") {
                  {"it bound", 0, "no for-each", ""},
                  {"file etc/x exists", 5, "absolute path", ""},
                  {"file /x is there", 11, "expected \"exists\"", ""},
-                 {"unit gdm runs", 0, "unit NAME active", ""},
+                 {"unit gdm runs", 9, "expected \"active\", \"failed\" or \"done\" behind the name of a unit, found \"runs\"", "active: its service runs"},
+                 {"unit gdm actve", 9, "found \"actve\"", "did you mean \"active\"?"},
+                 {"unit gdm", 8, "behind the name of a unit, found the end", "unit gdm active"},
+                 {"unit active", 11, "behind the name of a unit, found the end", "unit NAME active"},
+                 {"runlevel 2-5", 9, "expected a runlevel", "runlevel 2 to 5"},
+                 {"route default", 6, "expected \"to\"", "network online"},
+                 {"route to default", 9, "expected an IP address", "network online"},
                  {"kernel nomodeset", 7, "expected \"argument\"", ""},
                  {"kernel argument '=x'", 16, "expected the name of an argument", ""},
                  {"runlevel", 8, "expected a runlevel, 0 to 9 or S", ""},
@@ -220,6 +251,29 @@ TEST_SUITE("conditions/grammar") {
             CHECK(condition.error().caret == w.caret);
             CHECK_MESSAGE(condition.error().what.find(w.what) != std::string::npos, condition.error().what);
             CHECK_MESSAGE(condition.error().hint.find(w.hint) != std::string::npos, condition.error().hint);
+        }
+    }
+
+    TEST_CASE("a set of devices has neither states nor numbers, and is of one class") {
+        TestClasses classes;
+        for (const Wrong& w : std::initializer_list<Wrong>{
+                 {"network interface online", 18, "expected a class, its [ … ] and perhaps \"seen\", found \"online\"", "a state belongs into a condition"},
+                 {"disk[virtual] seen bound", 19, "found \"bound\"", "a state belongs into a condition"},
+                 {"first disk", 0, "expected a class of devices, found \"first\"", "all of its devices"},
+                 {"all disks", 0, "expected a class of devices, found \"all\"", "all of its devices"},
+                 {"disk and cpu", 5, "found \"and\"", "includes"},
+                 {"disk sda", 5, "found \"sda\"", "disk[name = \"sda\"]"},
+                 {"network online", 8, "found \"online\"", "a state belongs into a condition"},
+                 {"settled", 0, "\"settled\" is no class of devices", "devmux classes"},
+                 {"mose", 0, "\"mose\" is no class of devices", "did you mean \"mouse\"?"},
+                 {"", 0, "expected a class of devices, found the end", "devmux classes"},
+             }) {
+            CAPTURE(w.text);
+            auto set = parse_device_set(w.text, classes);
+            REQUIRE_FALSE(set);
+            CHECK(set.error().caret == w.caret);
+            CHECK_MESSAGE(set.error().what.find(w.what) != std::string::npos, set.error().what);
+            CHECK_MESSAGE(set.error().hint.find(w.hint) != std::string::npos, set.error().hint);
         }
     }
 
