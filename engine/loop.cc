@@ -4,10 +4,11 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
 #include <memory>
 #include <stdexcept>
+
+#include "engine/system/clock.h"
 
 namespace devmux {
 namespace {
@@ -125,10 +126,8 @@ int Loop::run() { return sd_event_loop(event_); }
 void Loop::exit(int code) { sd_event_exit(event_, code); }
 
 Time Loop::now() {
-    timespec ts{};
-    clock_gettime(CLOCK_MONOTONIC, &ts);
     // Whole microseconds: what a recording says of a moment is then exact (recording/recorder.h).
-    return std::chrono::seconds(ts.tv_sec) + std::chrono::microseconds(ts.tv_nsec / 1000);
+    return std::chrono::floor<std::chrono::microseconds>(read_clock(CLOCK_MONOTONIC));
 }
 
 }  // namespace devmux

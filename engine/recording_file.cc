@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 
@@ -17,10 +18,10 @@ Result<Descriptor> new_recording_file(const std::string& path) {
     struct stat st {};
     if (lstat(path.c_str(), &st) == 0) {
         if (!S_ISREG(st.st_mode)) return refused("a recording goes into a regular file, and this is none", "name another one");
-        if (unlink(path.c_str()) != 0) return refused(std::string("the old recording cannot be removed: ") + strerror(errno));
+        if (unlink(path.c_str()) != 0) return refused("the old recording cannot be removed: " + errno_text(errno));
     }
     Descriptor fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600));
-    if (!fd) return refused(std::string("the recording cannot be made: ") + strerror(errno));
+    if (!fd) return refused("the recording cannot be made: " + errno_text(errno));
     return fd;
 }
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "conditions/result.h"
-#include "engine/intake/descriptor.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 

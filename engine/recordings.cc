@@ -8,10 +8,10 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "engine/recording_file.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -19,7 +19,7 @@ namespace {
 constexpr size_t kLastLine = 64;  // bytes kept for it
 
 Error failure(const std::string& path, const std::string& what) {
-    return {.where = {path, 0, 0}, .what = what + ": " + strerror(errno), .source = "", .caret = -1, .hint = ""};
+    return {.where = {path, 0, 0}, .what = what + ": " + errno_text(errno), .source = "", .caret = -1, .hint = ""};
 }
 
 }  // namespace

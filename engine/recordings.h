@@ -11,9 +11,9 @@
 #include <string>
 
 #include "conditions/result.h"
-#include "engine/intake/descriptor.h"
 #include "engine/loop.h"
 #include "engine/recording/recorder.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 

@@ -34,16 +34,16 @@ Services::taker() {
     };
 }
 
-Fd open_in_cgroup(const std::string& proc, int pid, const std::string& cgroup) {
-    if (pid <= 1 || cgroup.empty()) return Fd();
-    Fd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+Descriptor open_in_cgroup(const std::string& proc, int pid, const std::string& cgroup) {
+    if (pid <= 1 || cgroup.empty()) return Descriptor();
+    Descriptor process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
     // Looked at behind the opening: what it says is of the process that we hold, or of none.
-    Fd file(open((proc + "/" + std::to_string(pid) + "/cgroup").c_str(), O_RDONLY | O_CLOEXEC));
+    Descriptor file(open((proc + "/" + std::to_string(pid) + "/cgroup").c_str(), O_RDONLY | O_CLOEXEC));
     std::array<char, 4096> buffer{};
     ssize_t size = process && file ? read(file.get(), buffer.data(), buffer.size()) : 0;
     std::string text(buffer.data(), size > 0 ? static_cast<size_t>(size) : 0);
     bool in = text.find(":" + cgroup + "\n") != text.npos || text.find(":" + cgroup + "/") != text.npos;
-    return in ? std::move(process) : Fd();
+    return in ? std::move(process) : Descriptor();
 }
 
 }  // namespace devmux

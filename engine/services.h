@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "engine/run/fd.h"
 #include "engine/run/service_jobs.h"
 #include "engine/run/systemd_bus.h"
+#include "engine/system/descriptor.h"
 
 struct sd_event;
 
@@ -50,6 +50,6 @@ class Services final : private ServiceKeeper {
 };
 
 // A process that is in this cgroup, or below it; nothing where it has gone and its number is another's.
-Fd open_in_cgroup(const std::string& proc, int pid, const std::string& cgroup);
+Descriptor open_in_cgroup(const std::string& proc, int pid, const std::string& cgroup);
 
 }  // namespace devmux

@@ -13,7 +13,7 @@ namespace {
 
 // A small file of procfs or sysfs, without its newline; empty when it cannot be read.
 std::string read_line(const std::string& path) {
-    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     std::array<char, 4096> buffer{};
     ssize_t n = fd ? read(fd.get(), buffer.data(), buffer.size()) : 0;
     std::string text(buffer.data(), n > 0 ? static_cast<size_t>(n) : 0);
@@ -23,7 +23,7 @@ std::string read_line(const std::string& path) {
 
 // /proc/modules: "NAME SIZE REFCOUNT USED-BY STATE ADDRESS" (kernel/module/procfs.c).
 bool module_is_loading(const std::string& path) {
-    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     std::string text;
     std::array<char, 8192> buffer{};
     ssize_t n = 0;

@@ -73,7 +73,7 @@ void Shell::ask_of(JobId id, const KillJob* kill) {
     const RunningJob* job = runner_ ? runner_->find(id) : nullptr;
     // Of a job of systemd it is the process that systemd has started for it.
     std::string none = "it has no process of ours";
-    Fd of_systemd;
+    Descriptor of_systemd;
     int pid = job ? job->child.pid : 0;
     if (services_ && services_->jobs().knows(id)) {
         ServiceJobs::Seen seen = services_->jobs().seen(id);

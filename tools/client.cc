@@ -6,10 +6,10 @@
 #include <systemd/sd-bus.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "conditions/result.h"
 #include "engine/run/process_stat.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -17,11 +17,6 @@ namespace {
 constexpr const char* kStart =
     "start it with `devmuxd --foreground`, or name the directory of one that runs with "
     "--runtime-dir DIR or DEVMUX_RUNTIME_DIR";
-
-std::string words(int error) {
-    const char* text = strerrordesc_np(error);
-    return text ? text : "error " + std::to_string(error);
-}
 
 Reply trouble(Exit code, const std::string& path, std::string what, std::string hint = "") {
     Error error{Mark{path}, std::move(what), "", -1, std::move(hint)};
@@ -33,7 +28,7 @@ Reply no_connection(const std::string& path, int error) {
         case ENOENT:
         case ENOTDIR:
         case ECONNREFUSED:
-            return trouble(Exit::NoDaemon, path, "no daemon listens here: " + words(error), kStart);
+            return trouble(Exit::NoDaemon, path, "no daemon listens here: " + errno_text(error), kStart);
         case EACCES:
         case EPERM:
             return trouble(Exit::NoDaemon, path,
@@ -43,7 +38,7 @@ Reply no_connection(const std::string& path, int error) {
             return trouble(Exit::NoDaemon, path,
                            "the daemon does not take connections: it is busy or hangs");
         default:
-            return trouble(Exit::NoDaemon, path, "the daemon cannot be reached: " + words(error),
+            return trouble(Exit::NoDaemon, path, "the daemon cannot be reached: " + errno_text(error),
                            kStart);
     }
 }
@@ -139,7 +134,7 @@ Reply Client::wait(const char* method, const std::vector<Argument>& arguments, D
 Reply Client::failed(int error, const char* method, const char* name, const char* said) {
     if (sd_bus_is_open(bus_.get()) <= 0) {
         bus_.reset();
-        return trouble(Exit::NoDaemon, path_, "the daemon closed the connection: " + words(error),
+        return trouble(Exit::NoDaemon, path_, "the daemon closed the connection: " + errno_text(error),
                        "it ended, or serves too many clients; its log says more");
     }
     Exit code = exit_for(name ? name : "");

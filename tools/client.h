@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "conditions/duration.h"
-#include "engine/intake/descriptor.h"
+#include "engine/system/descriptor.h"
 #include "tools/exit_codes.h"
 
 struct sd_bus;

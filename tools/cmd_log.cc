@@ -7,12 +7,12 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "conditions/text.h"
-#include "engine/run/fd.h"
 #include "engine/run/unit_log.h"
+#include "engine/system/descriptor.h"
+#include "engine/system/errno_error.h"
 #include "tools/command.h"
 #include "tools/output.h"
 
@@ -37,20 +37,20 @@ std::vector<std::string> lines_of(std::string_view text) {
     return out;
 }
 
-Fd open_log(const std::string& path) {
-    return Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+Descriptor open_log(const std::string& path) {
+    return Descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 }
 
 // Until somebody ends it: what is printed from `from` on. The folder is watched, for the file may not be
 // there yet, or be made anew.
 Exit follow(const std::string& folder, const std::string& unit, uint64_t from) {
-    Fd watch(inotify_init1(IN_CLOEXEC));
+    Descriptor watch(inotify_init1(IN_CLOEXEC));
     if (!watch || inotify_add_watch(watch.get(), folder.c_str(), IN_MODIFY | IN_CREATE | IN_ONLYDIR) < 0)
-        return complain(folder + ": cannot be watched: " + strerror(errno)), Exit::Refused;
+        return complain(folder + ": cannot be watched: " + errno_text(errno)), Exit::Refused;
     std::string partial;
     alignas(inotify_event) char events[4096];
     while (true) {
-        if (Fd fd = open_log(folder + "/" + unit); fd) {
+        if (Descriptor fd = open_log(folder + "/" + unit); fd) {
             LogTail more = log_since(fd.get(), from, kMost);
             from = more.end;
             partial += more.text;
@@ -76,8 +76,8 @@ Exit log(const Session& session, const Options& options) {
     std::string folder = session.runtime_dir + "/log", path = folder + "/" + options.unit;
     if (!is_log_name(options.unit))
         return complain(devmux::quoted(printable(options.unit)) + " is no name of a unit"), Exit::NoSuchThing;
-    Fd fd = open_log(path);
-    if (!fd && errno != ENOENT) return complain(path + ": cannot be read: " + strerror(errno)), Exit::NoDaemon;
+    Descriptor fd = open_log(path);
+    if (!fd && errno != ENOENT) return complain(path + ": cannot be read: " + errno_text(errno)), Exit::NoDaemon;
     if (!fd && !known) return report(known);
     LogTail tail = fd ? log_tail(fd.get(), kMost) : LogTail{};
     std::vector<std::string> lines = lines_of(tail.text);

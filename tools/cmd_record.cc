@@ -8,12 +8,12 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "conditions/text.h"
 #include "engine/loop.h"
 #include "engine/model/trusted_file.h"
 #include "engine/recording_file.h"
+#include "engine/system/errno_error.h"
 #include "tools/command.h"
 #include "tools/output.h"
 #include "tools/recording_copy.h"
@@ -136,7 +136,7 @@ struct Recording {
     }
 
     static Exit not_written() {
-        complain(std::string("the recording could not be written: ") + strerror(errno));
+        complain("the recording could not be written: " + errno_text(errno));
         return Exit::No;
     }
 };

@@ -13,10 +13,11 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
+
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -42,7 +43,7 @@ class Walk {
 
     Error failure(const char* what, int error) const {
         return Error{.where = {.file = path_},
-                     .what = std::string(what) + ": " + std::strerror(error),
+                     .what = std::string(what) + ": " + errno_text(error),
                      .hint = "a walk that leaves devices out would take them for gone"};
     }
 

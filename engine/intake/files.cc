@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -21,15 +20,15 @@
 #include <mutex>
 #include <optional>
 
-#include "engine/intake/descriptor.h"
 #include "engine/intake/path_walk.h"
+#include "engine/system/bell.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 
 struct FileWatch::Shared {
     std::string root, mountinfo;
-    Descriptor to_caller{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    Descriptor to_worker{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    Bell to_caller, to_worker;
 
     std::mutex lock;  // for everything below, and for ringing to_caller: it tells of `answers`
     std::condition_variable ended_now;
@@ -40,13 +39,6 @@ struct FileWatch::Shared {
 };
 
 namespace {
-
-void ring(const Descriptor& bell) { eventfd_write(bell.get(), 1); }
-
-void silence(const Descriptor& bell) {
-    eventfd_t count = 0;
-    eventfd_read(bell.get(), &count);
-}
 
 class Worker {
   public:
@@ -61,7 +53,7 @@ class Worker {
         bool all = adopt();
         while (!stopped()) {
             check(all);
-            std::array<pollfd, 3> fds{{{shared_->to_worker.get(), POLLIN, 0},
+            std::array<pollfd, 3> fds{{{shared_->to_worker.fd(), POLLIN, 0},
                                        {inotify_.get(), POLLIN, 0},
                                        {mounts_.get(), POLLPRI, 0}}};
             if (poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return;
@@ -85,7 +77,7 @@ class Worker {
 
     // Takes over the set that watch() left. True when there is a new one.
     bool adopt() {
-        silence(shared_->to_worker);
+        shared_->to_worker.silence();
         std::lock_guard guard(shared_->lock);
         if (round_ == shared_->round) return false;
         round_ = shared_->round;
@@ -135,7 +127,7 @@ class Worker {
         std::lock_guard guard(shared_->lock);
         if (round_ != shared_->round) return;
         shared_->answers[path] = answer;
-        ring(shared_->to_caller);
+        shared_->to_caller.ring();
     }
 
     void forget_unused() {
@@ -174,7 +166,7 @@ FileWatch::~FileWatch() {
     if (!worker_.joinable()) return;
     std::unique_lock guard(shared_->lock);
     shared_->stop = true;
-    ring(shared_->to_worker);
+    shared_->to_worker.ring();
     bool ended = shared_->ended_now.wait_for(guard, std::chrono::seconds(1),
                                              [this] { return shared_->ended; });
     guard.unlock();
@@ -182,13 +174,13 @@ FileWatch::~FileWatch() {
     else worker_.detach();  // in a dead mount; what it needs is its own, or shared
 }
 
-int FileWatch::fd() const { return shared_->to_caller.get(); }
+int FileWatch::fd() const { return shared_->to_caller.fd(); }
 
 void FileWatch::watch(std::set<std::string> paths) {
     std::lock_guard guard(shared_->lock);
     ++shared_->round;
     shared_->answers.clear();
-    silence(shared_->to_caller);
+    shared_->to_caller.silence();
     for (auto path = paths.begin(); path != paths.end();) {
         bool fits = path->starts_with('/') && path->size() < PATH_MAX;
         if (fits && static_cast<size_t>(std::distance(paths.begin(), path)) < kWatchedFilesMax) {
@@ -198,9 +190,9 @@ void FileWatch::watch(std::set<std::string> paths) {
         shared_->answers[*path] = Truth::Unknown;
         path = paths.erase(path);
     }
-    if (!shared_->answers.empty()) ring(shared_->to_caller);
+    if (!shared_->answers.empty()) shared_->to_caller.ring();
     shared_->paths = std::move(paths);
-    ring(shared_->to_worker);
+    shared_->to_worker.ring();
     if (worker_.joinable() || shared_->paths.empty()) return;
     // Signals are the main thread's (signalfd): a new thread inherits the mask that blocks them.
     sigset_t every, before;
@@ -212,7 +204,7 @@ void FileWatch::watch(std::set<std::string> paths) {
 
 std::vector<FileSeen> FileWatch::take() {
     std::lock_guard guard(shared_->lock);
-    silence(shared_->to_caller);
+    shared_->to_caller.silence();
     std::vector<FileSeen> out;
     for (const auto& [path, exists] : shared_->answers) out.push_back({path, exists});
     shared_->answers.clear();

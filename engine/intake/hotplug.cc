@@ -19,13 +19,10 @@
 #include <cstring>
 #include <optional>
 
+#include "engine/system/errno_error.h"
+
 namespace devmux {
 namespace {
-
-std::string with_reason(std::string what, int error) {
-    const char* text = strerrordesc_np(error);
-    return std::move(what) + ": " + (text ? text : "unknown error");
-}
 
 Error failure(const std::string& path, std::string what, std::string hint = "") {
     return {.where = {path, 0, 0},
@@ -83,20 +80,20 @@ Result<HotplugSocket> HotplugSocket::open(const std::string& path) {
             return failure(path, "is there already and is no socket",
                            "remove it, if it is not needed");
         if (::unlink(path.c_str()) != 0)
-            return failure(path, with_reason("the old socket cannot be removed", errno));
+            return errno_error(path, "the old socket cannot be removed", errno);
     }
     Descriptor fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd) return failure(path, with_reason("cannot make a socket", errno));
+    if (!fd) return errno_error(path, "cannot make a socket", errno);
     // On Linux the file gets the mode of the socket: there is no moment in which it is wider.
     if (fchmod(fd.get(), 0600) != 0)
-        return failure(path, with_reason("cannot restrict the socket", errno));
+        return errno_error(path, "cannot restrict the socket", errno);
     // Before there is anybody to send: what was queued without it has nobody's credentials for
     // ever.
     int on = 1;
     if (setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0)
-        return failure(path, with_reason("cannot ask for the senders' credentials", errno));
+        return errno_error(path, "cannot ask for the senders' credentials", errno);
     if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-        return failure(path, with_reason("cannot be bound", errno),
+        return errno_error(path, "cannot be bound", errno,
                        "is the runtime directory there, and writable?");
     return HotplugSocket(std::move(fd), path);
 }
@@ -104,14 +101,16 @@ Result<HotplugSocket> HotplugSocket::open(const std::string& path) {
 HotplugSocket::HotplugSocket(Descriptor fd, std::string path)
     : fd_(std::move(fd)), path_(std::move(path)), buffer_(new char[kHotplugMaxBytes]) {}
 
+// Each keeps the path of its own socket, so that the right file goes.
+HotplugSocket& HotplugSocket::operator=(HotplugSocket&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    path_.swap(other.path_);
+    buffer_.swap(other.buffer_);
+    return *this;
+}
+
 HotplugSocket::~HotplugSocket() {
-    if (!fd_) return;
-    // The socket itself knows its path; after a move assignment path_ is another one's.
-    sockaddr_un address{};
-    socklen_t size = sizeof address;
-    if (getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
-        address.sun_path[0] != '\0')
-        ::unlink(address.sun_path);
+    if (fd_) ::unlink(path_.c_str());
 }
 
 bool HotplugSocket::next(Received& received) {
@@ -132,7 +131,7 @@ bool HotplugSocket::next(Received& received) {
         // Without memory for it the datagram stays where it is.
         bool later = errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS;
         received.kind = later ? Received::Kind::Empty : Received::Kind::Failed;
-        if (!later) received.why = with_reason("reading " + path_, errno);
+        if (!later) received.why = "reading " + path_ + ": " + errno_text(errno);
         return false;
     }
     received.why = refusal(credentials_of(header), header.msg_flags, geteuid());

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "conditions/result.h"
-#include "engine/intake/descriptor.h"
 #include "engine/intake/received.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 
@@ -23,7 +23,7 @@ class HotplugSocket {
     // runtime directory. The kernel queues net.unix.max_dgram_qlen datagrams; who comes then waits.
     static Result<HotplugSocket> open(const std::string& path);
     HotplugSocket(HotplugSocket&&) noexcept = default;
-    HotplugSocket& operator=(HotplugSocket&&) noexcept = default;
+    HotplugSocket& operator=(HotplugSocket&& other) noexcept;
     ~HotplugSocket();  // removes the socket
 
     int fd() const { return fd_.get(); }

@@ -11,7 +11,8 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -22,7 +23,7 @@ constexpr std::array kGroups{RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IP
                              RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_NEXTHOP};
 
 Error error_of(const char* what, int error) {
-    return Error{.where = {}, .what = std::string(what) + ": " + std::strerror(error), .source = "", .caret = -1,
+    return Error{.where = {}, .what = std::string(what) + ": " + errno_text(error), .source = "", .caret = -1,
                  .hint = "conditions about links, addresses and routes stay unknown; devmux reload tries again"};
 }
 

@@ -15,8 +15,8 @@
 #include <string>
 
 #include "conditions/result.h"
-#include "engine/intake/descriptor.h"
 #include "engine/intake/link_table.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 

@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <memory>
 
 #include "conditions/text.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -19,7 +19,7 @@ using Table = std::unique_ptr<libmnt_table, decltype(&mnt_unref_table)>;
 using Iterator = std::unique_ptr<libmnt_iter, decltype(&mnt_free_iter)>;
 
 Error failed(const std::string& file, int error) {
-    return {.where = {file, 0, 0}, .what = std::string("cannot be read: ") + std::strerror(error), .source = "",
+    return {.where = {file, 0, 0}, .what = "cannot be read: " + errno_text(error), .source = "",
             .caret = -1, .hint = ""};
 }
 

@@ -5,28 +5,27 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <mutex>
 
 #include "conditions/text.h"
-#include "engine/intake/descriptor.h"
 #include "engine/intake/mount_files.h"
-#include "engine/intake/thread.h"
+#include "engine/system/bell.h"
+#include "engine/system/descriptor.h"
+#include "engine/system/errno_error.h"
+#include "engine/system/thread.h"
 
 namespace devmux {
 
 struct MountWatch::Shared {
     std::string root, mountinfo;  // root: "" is the machine's own
-    Descriptor to_caller{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    Descriptor to_worker{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    Bell to_caller, to_worker;
 
     std::mutex lock;  // for everything below, and for ringing to_caller
     std::set<std::string> paths;
@@ -43,13 +42,6 @@ using Clock = std::chrono::steady_clock;
 // Where mounts come and go all the time, and the table is long, reading takes a tenth of the time.
 constexpr int kPause = 9;
 constexpr std::chrono::milliseconds kLongestPause{1000};
-
-void ring(const Descriptor& bell) { eventfd_write(bell.get(), 1); }
-
-void silence(const Descriptor& bell) {
-    eventfd_t count = 0;
-    eventfd_read(bell.get(), &count);
-}
 
 class Worker {
   public:
@@ -69,14 +61,14 @@ class Worker {
 
   private:
     int wait(bool for_mounts, int timeout) const {
-        std::array<pollfd, 2> fds{{{shared_.to_worker.get(), POLLIN, 0}, {for_mounts ? mounts_.get() : -1, POLLPRI, 0}}};
+        std::array<pollfd, 2> fds{{{shared_.to_worker.fd(), POLLIN, 0}, {for_mounts ? mounts_.get() : -1, POLLPRI, 0}}};
         int ready = poll(fds.data(), fds.size(), timeout);
         return ready < 0 && errno == EINTR ? 0 : ready;
     }
 
     // Takes over the set that watch() left; false when it is over.
     bool adopt() {
-        silence(shared_.to_worker);
+        shared_.to_worker.silence();
         std::lock_guard guard(shared_.lock);
         if (round_ != shared_.round) told_.clear();
         round_ = shared_.round;
@@ -105,7 +97,7 @@ class Worker {
             shared_.answers[path] = std::move(seen);
             news = true;
         }
-        if (news) ring(shared_.to_caller);
+        if (news) shared_.to_caller.ring();
     }
 
     MountWatch::Shared& shared_;
@@ -134,30 +126,29 @@ MountWatch::MountWatch(std::string root, std::string mountinfo) : shared_(new Sh
 MountWatch::~MountWatch() {
     std::lock_guard guard(shared_->lock);
     shared_->stop = true;
-    ring(shared_->to_worker);
+    shared_->to_worker.ring();
 }
 
-int MountWatch::fd() const { return shared_->to_caller.get(); }
+int MountWatch::fd() const { return shared_->to_caller.fd(); }
 
 void MountWatch::watch(std::set<std::string> paths) {
     std::lock_guard guard(shared_->lock);
     ++shared_->round;
     shared_->answers.clear();
     shared_->paths = std::move(paths);
-    ring(shared_->to_worker);
+    shared_->to_worker.ring();
     if (running_ || shared_->paths.empty()) return;
     int error = start_thread("devmux-mounts", [shared = shared_] { Worker(*shared).run(); });
     running_ = error == 0;
     if (running_) return;
-    shared_->trouble = Error{.where = {}, .what = std::string("no thread can be started to read the mounts: ") +
-                                                  std::strerror(error),
+    shared_->trouble = Error{.where = {}, .what = "no thread can be started to read the mounts: " + errno_text(error),
                              .source = "", .caret = -1, .hint = "devmux reload tries again"};
-    ring(shared_->to_caller);
+    shared_->to_caller.ring();
 }
 
 MountsSeen MountWatch::take() {
     std::lock_guard guard(shared_->lock);
-    silence(shared_->to_caller);
+    shared_->to_caller.silence();
     MountsSeen out;
     for (auto& [path, seen] : shared_->answers) out.mounts.push_back(std::move(seen));
     shared_->answers.clear();

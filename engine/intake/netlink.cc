@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "engine/system/errno_error.h"
+
 namespace devmux {
 namespace {
 
@@ -17,7 +19,7 @@ constexpr size_t kBatch = 16;
 constexpr unsigned kKernelGroup = 1;
 
 std::string failure(const char* what, int error) {
-    return std::string(what) + ": " + std::strerror(error);
+    return std::string(what) + ": " + errno_text(error);
 }
 
 Error socket_error(const char* what, int error) {

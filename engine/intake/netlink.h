@@ -13,8 +13,8 @@
 #include <string_view>
 
 #include "conditions/result.h"
-#include "engine/intake/descriptor.h"
 #include "engine/intake/received.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 

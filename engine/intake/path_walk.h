@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "conditions/truth.h"
-#include "engine/intake/descriptor.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 

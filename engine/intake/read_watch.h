@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "conditions/duration.h"
-#include "engine/intake/descriptor.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <limits>
+
+#include "engine/system/clock.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -15,13 +17,7 @@ namespace {
 // Between the two readings of one offset the machine may be busy; it sleeps for longer than that.
 constexpr Duration kSleeps = std::chrono::milliseconds(100);
 
-Duration reading(clockid_t clock) {
-    timespec t{};
-    clock_gettime(clock, &t);
-    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
-}
-
-Duration offset() { return reading(CLOCK_BOOTTIME) - reading(CLOCK_MONOTONIC); }
+Duration offset() { return read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC); }
 
 }  // namespace
 
@@ -35,7 +31,7 @@ Result<ResumeWatch> ResumeWatch::open() {
         if (watch.arm()) return watch;
         error = errno;
     }
-    return Error{.what = std::string("a timer that tells of suspend cannot be had: ") + std::strerror(error)};
+    return Error{.what = "a timer that tells of suspend cannot be had: " + errno_text(error)};
 }
 
 // It never rings: as far in the future as a time can be.

@@ -7,7 +7,7 @@
 
 #include "conditions/duration.h"
 #include "conditions/result.h"
-#include "engine/intake/descriptor.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 

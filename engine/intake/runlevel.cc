@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 #include <utmpx.h>
@@ -17,16 +16,16 @@
 #include <mutex>
 #include <set>
 
-#include "engine/intake/descriptor.h"
 #include "engine/intake/path_walk.h"
-#include "engine/intake/thread.h"
+#include "engine/system/bell.h"
+#include "engine/system/descriptor.h"
+#include "engine/system/thread.h"
 
 namespace devmux {
 
 struct RunlevelWatch::Shared {
     std::string root, utmp, mountinfo;
-    Descriptor to_caller{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    Descriptor to_thread{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    Bell to_caller, to_thread;
 
     std::mutex lock;  // for everything below
     std::condition_variable ended_now;
@@ -49,7 +48,7 @@ class Watcher {
         bool look_again = true;
         while (true) {
             if (look_again) look();
-            std::array<pollfd, 3> fds{{{shared_->to_thread.get(), POLLIN, 0},
+            std::array<pollfd, 3> fds{{{shared_->to_thread.fd(), POLLIN, 0},
                                        {inotify_.get(), POLLIN, 0},
                                        {mounts_.get(), POLLPRI, 0}}};
             if (poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return;
@@ -83,7 +82,7 @@ class Watcher {
         told_ = level;
         std::lock_guard guard(shared_->lock);
         shared_->news = RunlevelSeen{level};
-        eventfd_write(shared_->to_caller.get(), 1);
+        shared_->to_caller.ring();
     }
 
     // Reads what inotify has; whether it is about the file, or the way to it.
@@ -128,16 +127,15 @@ RunlevelWatch::RunlevelWatch(std::string root, std::string utmp, std::string mou
 RunlevelWatch::~RunlevelWatch() {
     std::unique_lock guard(shared_->lock);
     shared_->stop = true;
-    eventfd_write(shared_->to_thread.get(), 1);
+    shared_->to_thread.ring();
     shared_->ended_now.wait_for(guard, std::chrono::seconds(1), [this] { return shared_->ended; });
 }
 
-int RunlevelWatch::fd() const { return shared_->to_caller.get(); }
+int RunlevelWatch::fd() const { return shared_->to_caller.fd(); }
 
 std::optional<RunlevelSeen> RunlevelWatch::take() {
     std::lock_guard guard(shared_->lock);
-    eventfd_t count = 0;
-    eventfd_read(shared_->to_caller.get(), &count);
+    shared_->to_caller.silence();
     return std::exchange(shared_->news, std::nullopt);
 }
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <utility>
 
-#include "engine/intake/descriptor.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 namespace {

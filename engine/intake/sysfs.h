@@ -14,8 +14,8 @@
 #include <string_view>
 
 #include "engine/intake/attributes.h"
-#include "engine/intake/descriptor.h"
 #include "engine/intake/event.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 

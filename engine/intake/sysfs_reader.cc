@@ -3,20 +3,20 @@
 #include "engine/intake/sysfs_reader.h"
 
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstring>
 #include <mutex>
 #include <utility>
 
 #include "engine/intake/coldplug.h"
-#include "engine/intake/descriptor.h"
 #include "engine/intake/read_queue.h"
 #include "engine/intake/read_watch.h"
 #include "engine/intake/sysfs.h"
-#include "engine/intake/thread.h"
+#include "engine/system/bell.h"
+#include "engine/system/descriptor.h"
+#include "engine/system/errno_error.h"
+#include "engine/system/thread.h"
 
 namespace devmux {
 namespace {
@@ -36,7 +36,7 @@ struct SysfsReader::Shared {
           sysfs(root),
           queue(most.waiting),
           watch(most.stuck) {
-        for (int source : {bell.get(), watch.fd()}) {
+        for (int source : {bell.fd(), watch.fd()}) {
             epoll_event readable{.events = EPOLLIN, .data = {}};
             epoll_ctl(either.get(), EPOLL_CTL_ADD, source, &readable);
         }
@@ -46,7 +46,7 @@ struct SysfsReader::Shared {
 
     void answer(ReadAnswer answer) {
         answers.push_back(std::move(answer));
-        eventfd_write(bell.get(), 1);
+        bell.ring();
     }
     void over(std::optional<std::string> stuck) {
         if (stuck) answer(ReadStuck{std::move(*stuck), true});
@@ -56,7 +56,7 @@ struct SysfsReader::Shared {
     const RecordsMaker make_records;
     const Limits limits;
     const Sysfs sysfs;
-    const Descriptor bell{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    const Bell bell;
     const Descriptor either{epoll_create1(EPOLL_CLOEXEC)};  // the bell or the timer
 
     std::mutex lock;  // for everything below, and for ringing the bell: it tells of `answers`
@@ -201,7 +201,7 @@ bool staff(const std::shared_ptr<SysfsReader::Shared>& shared) {
         // With fewer threads than allowed it goes on; without any it cannot.
         if (shared->threads > 0 || !shared->no_thread.empty()) return false;
         shared->no_thread = "starting a thread that reads " + shared->root + ": " +
-                            std::strerror(error) + "; devices are not looked at until one starts";
+                            errno_text(error) + "; devices are not looked at until one starts";
         shared->answer(ReadStuck{shared->no_thread, false});
         return false;
     }
@@ -252,8 +252,7 @@ int SysfsReader::fd() const { return shared_->either.get(); }
 
 std::vector<ReadAnswer> SysfsReader::take() {
     std::lock_guard guard(shared_->lock);
-    eventfd_t count = 0;
-    eventfd_read(shared_->bell.get(), &count);
+    shared_->bell.silence();
     std::vector<ReadAnswer> out = std::exchange(shared_->answers, {});
     for (std::string& what : shared_->watch.stuck())
         out.emplace_back(ReadStuck{std::move(what), false});

@@ -22,6 +22,7 @@
 #include <new>
 
 #include "engine/intake/uevent.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -44,7 +45,7 @@ Library open_library() {
 }
 
 std::string failure(const char* what, int error) {
-    return std::string(what) + ": " + std::strerror(error);
+    return std::string(what) + ": " + errno_text(error);
 }
 
 Error monitor_error(const char* what, int error) {
@@ -182,7 +183,7 @@ bool UdevMonitor::next(Received& received) {
         received.kind = Received::Kind::Truncated;
         received.why = "an event of " + std::to_string(waiting) +
                        " bytes from udev that libudev does not understand";
-        if (!device && error != 0) received.why += std::string(": ") + std::strerror(error);
+        if (!device && error != 0) received.why += ": " + errno_text(error);
     }
     return true;
 }

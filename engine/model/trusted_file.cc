@@ -10,7 +10,9 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
-#include <cstring>
+
+#include "engine/system/descriptor.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -39,18 +41,13 @@ std::string folder_of(const std::string& path) {
     return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
-struct Closer {
-    int fd;
-    ~Closer() { close(fd); }
-};
-
 }  // namespace
 
 const std::string& FolderTrust::trouble(const std::string& folder) {
     if (auto it = known_.find(folder); it != known_.end()) return it->second;
     std::string why, real = real_path(folder);
     struct stat st{};
-    if (real.empty() || stat(real.c_str(), &st) != 0) why = folder + ": " + strerror(errno);
+    if (real.empty() || stat(real.c_str(), &st) != 0) why = folder + ": " + errno_text(errno);
     else if (std::string t = trouble_of(st, true); !t.empty()) why = "the folder " + real + " " + t;
     else if (real != "/") why = trouble(folder_of(real));
     return known_[folder] = why;
@@ -59,13 +56,12 @@ const std::string& FolderTrust::trouble(const std::string& folder) {
 Result<std::string> read_trusted(const std::string& path, size_t limit, Trust trust,
                                  FolderTrust& folders) {
     constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    int fd = open(path.c_str(), kFlags | O_NOFOLLOW);
-    bool is_link = fd < 0 && errno == ELOOP;
-    if (is_link) fd = open(path.c_str(), kFlags);
-    if (fd < 0) return at(path, std::string("cannot be opened: ") + strerror(errno));
-    Closer closer{fd};
+    Descriptor fd(open(path.c_str(), kFlags | O_NOFOLLOW));
+    bool is_link = !fd && errno == ELOOP;
+    if (is_link) fd.reset(open(path.c_str(), kFlags));
+    if (!fd) return at(path, "cannot be opened: " + errno_text(errno));
     struct stat st{};
-    if (fstat(fd, &st) != 0) return at(path, strerror(errno));
+    if (fstat(fd.get(), &st) != 0) return at(path, errno_text(errno));
     if (!S_ISREG(st.st_mode)) return at(path, "is no regular file");
     if (trust == Trust::Require) {
         if (std::string why = trouble_of(st, false); !why.empty())
@@ -83,9 +79,9 @@ Result<std::string> read_trusted(const std::string& path, size_t limit, Trust tr
     std::string text(static_cast<size_t>(st.st_size) + 1, '\0');
     size_t length = 0;
     while (length < text.size()) {
-        ssize_t n = read(fd, text.data() + length, text.size() - length);
+        ssize_t n = read(fd.get(), text.data() + length, text.size() - length);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return at(path, std::string("cannot be read: ") + strerror(errno));
+        if (n < 0) return at(path, "cannot be read: " + errno_text(errno));
         if (n == 0) break;
         length += static_cast<size_t>(n);
     }

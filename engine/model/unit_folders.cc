@@ -10,9 +10,9 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
-#include <cstring>
 
 #include "engine/model/configuration.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -66,7 +66,7 @@ std::vector<std::string> names_in(const std::string& folder, std::string_view en
     std::vector<std::string> names;
     DIR* dir = opendir(folder.c_str());
     if (!dir) {
-        if (errno != ENOENT) errors.push_back(at(std::string("cannot be read: ") + strerror(errno)));
+        if (errno != ENOENT) errors.push_back(at("cannot be read: " + errno_text(errno)));
         return names;
     }
     while (const dirent* entry = readdir(dir)) {

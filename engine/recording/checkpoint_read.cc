@@ -6,10 +6,10 @@
 #include "conditions/text.h"
 #include "engine/model/unit_file.h"
 #include "engine/recording/checkpoint_fields.h"
-#include "engine/recording/event_text.h"
 #include "engine/recording/checkpoint_text.h"
 #include "engine/recording/event_links.h"
 #include "engine/recording/event_mounts.h"
+#include "engine/recording/event_text.h"
 #include "engine/run/record_text.h"
 #include "engine/run/saved_state.h"
 

@@ -13,8 +13,8 @@
 
 #include "conditions/text.h"
 #include "engine/model/unit_file.h"
-#include "engine/run/fd.h"
 #include "engine/run/process_stat.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 namespace {
@@ -31,8 +31,8 @@ std::string_view word_of(std::string_view& text) {
 // Ours, and nobody else's to write.
 bool is_own(const struct stat& status) { return status.st_uid == geteuid() && (status.st_mode & 022) == 0; }
 
-Fd open_claims(int runtime_fd) {
-    Fd fd(openat(runtime_fd, kClaimsName, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+Descriptor open_claims(int runtime_fd) {
+    Descriptor fd(openat(runtime_fd, kClaimsName, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     struct stat status {};
     if (!fd || fstat(fd.get(), &status) != 0 || !is_own(status)) return {};
     return fd;
@@ -60,7 +60,7 @@ bool is_being_written(std::string_view name) {
 }
 
 std::optional<Claim> read_claim(int directory, const std::string& name, std::string_view boot_id) {
-    Fd fd(openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    Descriptor fd(openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     struct stat status {};
     if (!fd || fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || !is_own(status)) return std::nullopt;
     std::array<char, kClaimMax + 1> text;
@@ -89,7 +89,7 @@ std::optional<Claim> claim_of(std::string_view text, std::string_view boot_id) {
 
 std::vector<Claim> read_claims(int runtime_fd, std::string_view boot_id) {
     std::vector<Claim> out;
-    Fd directory = open_claims(runtime_fd);
+    Descriptor directory = open_claims(runtime_fd);
     if (!directory) return out;
     for (const std::string& name : names_in(directory.get())) {
         if (is_being_written(name)) continue;
@@ -101,7 +101,7 @@ std::vector<Claim> read_claims(int runtime_fd, std::string_view boot_id) {
 }
 
 void remove_claim(int runtime_fd, const std::string& unit) {
-    Fd directory = open_claims(runtime_fd);
+    Descriptor directory = open_claims(runtime_fd);
     if (directory && is_unit_name(unit)) unlinkat(directory.get(), unit.c_str(), 0);
 }
 

@@ -9,11 +9,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "conditions/text.h"
 #include "engine/model/unit_file.h"
-#include "engine/run/fd.h"
+#include "engine/system/descriptor.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -13,12 +12,12 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <deque>
 #include <mutex>
 
 #include "conditions/text.h"
-#include "engine/intake/thread.h"
+#include "engine/system/bell.h"
+#include "engine/system/thread.h"
 
 namespace devmux {
 namespace {
@@ -92,7 +91,7 @@ JobSeen sentence(JobId job, const std::vector<JobProcess>& tree, const std::vect
 struct JobProbe::Request {
     JobId job = 0;
     int pid = 0;
-    Fd pidfd;
+    Descriptor pidfd;
     int signal = 0;  // 0: a look
     std::string unit, reason;
     Clock::time_point asked = Clock::now();
@@ -107,7 +106,7 @@ struct JobProbe::Request {
 
 struct JobProbe::Shared {
     Shared(Paths p, Limits l) : paths(std::move(p)), limits(l) {
-        for (int source : {bell.get(), timer.get()}) {
+        for (int source : {bell.fd(), timer.get()}) {
             epoll_event readable{.events = EPOLLIN, .data = {}};
             epoll_ctl(either.get(), EPOLL_CTL_ADD, source, &readable);
         }
@@ -118,7 +117,7 @@ struct JobProbe::Shared {
     bool send(const Request& request, const JobProcess& process, ProcessLook& look) const;
     void answer(Answer answer) {
         answers.push_back(std::move(answer));
-        eventfd_write(bell.get(), 1);
+        bell.ring();
     }
 
     // Ticks while somebody waits for an answer.
@@ -131,9 +130,9 @@ struct JobProbe::Shared {
 
     const Paths paths;
     const Limits limits;
-    const Fd bell{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    const Fd timer{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
-    const Fd either{epoll_create1(EPOLL_CLOEXEC)};  // the bell or the timer
+    const Bell bell;
+    const Descriptor timer{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
+    const Descriptor either{epoll_create1(EPOLL_CLOEXEC)};  // the bell or the timer
 
     std::mutex lock;  // for all below
     std::deque<std::shared_ptr<Request>> waiting, served;
@@ -197,8 +196,7 @@ void JobProbe::work(const std::shared_ptr<Shared>& shared) {
 
 std::vector<JobProbe::Answer> JobProbe::take() {
     std::lock_guard guard(shared_->lock);
-    eventfd_t rung = 0;
-    (void)eventfd_read(shared_->bell.get(), &rung);
+    shared_->bell.silence();
     uint64_t expired = 0;
     if (read(shared_->timer.get(), &expired, sizeof expired) > 0) {
         auto late = Clock::now() - shared_->limits.patience;
@@ -252,7 +250,7 @@ JobProbe::Answer JobProbe::Shared::kill(const Request& request, const std::vecto
 }
 
 bool JobProbe::Shared::send(const Request& request, const JobProcess& process, ProcessLook& look) const {
-    Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, process.pid, 0)));
+    Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, process.pid, 0)));
     auto stat = process_stat(paths.look.proc, process.pid);
     // The number is another's now.
     if (!pidfd || !stat || stat->dead() || stat->start_ticks != process.stat.start_ticks) return false;
@@ -268,7 +266,7 @@ bool tell_kernel(const std::string& kernel_log, const std::string& text) {
     std::string line = "<4>devmux: " + printable(text);
     if (line.size() > kKernelLine) line = line.substr(0, kKernelLine) + "...";
     line += '\n';
-    Fd fd(open(kernel_log.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    Descriptor fd(open(kernel_log.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     return fd && write(fd.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size());
 }
 

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "engine/plan/action.h"
-#include "engine/run/fd.h"
 #include "engine/run/process_look.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 

@@ -11,6 +11,7 @@
 
 #include "engine/run/record_text.h"
 #include "engine/run/saved_state.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -63,7 +64,7 @@ std::optional<Error> Journal::compact() {
 
 std::optional<Error> Journal::replace(const SavedState& state) {
     std::string text = text_of(state, boot_id_);
-    Fd fresh(openat(directory_fd_, kNewName,
+    Descriptor fresh(openat(directory_fd_, kNewName,
                     O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fresh) return errno_error(kNewName, "cannot be created", errno);
     if (int error = write_all(fresh.get(), text)) {
@@ -72,7 +73,7 @@ std::optional<Error> Journal::replace(const SavedState& state) {
     }
     // The number must stay what the spawner was given, and above those that a child's own standard
     // descriptors take.
-    Fd number;
+    Descriptor number;
     if (!fd_) {
         number.reset(fcntl(fresh.get(), F_DUPFD_CLOEXEC, 3));
         if (!number) return errno_error(kNewName, "", errno);

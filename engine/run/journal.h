@@ -11,7 +11,7 @@
 
 #include "conditions/result.h"
 #include "engine/plan/saved.h"
-#include "engine/run/fd.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 
@@ -42,7 +42,7 @@ class Journal {
 
     int directory_fd_;
     std::string boot_id_;
-    Fd fd_;
+    Descriptor fd_;
     std::string line_;  // kept for its capacity
     uint64_t appended_ = 0;
     uint64_t limit_ = 0;

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string_view>
 
+#include "engine/system/errno_error.h"
+
 namespace devmux {
 namespace {
 

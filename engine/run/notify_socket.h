@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "conditions/result.h"
-#include "engine/run/fd.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 
@@ -27,7 +27,7 @@ class NotifySocket {
 
   private:
     std::string path_;
-    Fd fd_;
+    Descriptor fd_;
 };
 
 }  // namespace devmux

@@ -17,6 +17,8 @@
 
 #include "engine/run/process_stat.h"
 #include "engine/run/record_text.h"
+#include "engine/system/clock.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -42,11 +44,8 @@ struct Start {
 
 int mark(const Start& start, int pid) {
     if (!start.marks) return 0;
-    timespec now{};
-    clock_gettime(CLOCK_BOOTTIME, &now);
     std::array<char, kMarkMax> line;
-    size_t size =
-        format_mark(line, start.job, pid, std::chrono::seconds(now.tv_sec) + Time(now.tv_nsec));
+    size_t size = format_mark(line, start.job, pid, read_clock(CLOCK_BOOTTIME));
     ssize_t written = write(start.journal_fd, line.data(), size);
     if (written == static_cast<ssize_t>(size)) return 0;
     return written < 0 ? errno : ENOSPC;
@@ -136,7 +135,7 @@ Result<std::unique_ptr<ProcessSpawner>> ProcessSpawner::create(int journal_fd,
                                                                const std::string& null,
                                                                std::string proc) {
     std::unique_ptr<ProcessSpawner> out(new ProcessSpawner(journal_fd, std::move(proc)));
-    Fd opened(open(null.c_str(), O_RDWR | O_CLOEXEC));
+    Descriptor opened(open(null.c_str(), O_RDWR | O_CLOEXEC));
     if (opened) out->null_.reset(fcntl(opened.get(), F_DUPFD_CLOEXEC, 3));
     if (!out->null_) return errno_error(null, "cannot be opened", errno);
     void* stack = mmap(nullptr, kGuardSize + kStackSize, PROT_READ | PROT_WRITE,
@@ -196,7 +195,7 @@ Result<Child> ProcessSpawner::adopt(int pid, Time marked_at) {
     Child gone;
     // Not by glibc's function: in 2.36, Debian 12's, <sys/pidfd.h> is not made for C++ (no extern
     // "C").
-    Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd && (errno == ESRCH || errno == EINVAL)) return gone;
     if (!pidfd)
         return errno_error("", "process " + std::to_string(pid) + " cannot be watched", errno);

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/run/fd.h"
 #include "engine/run/spawner.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 
@@ -41,7 +41,7 @@ class ProcessSpawner final : public Spawner {
 
     int journal_fd_;
     std::string proc_;
-    Fd null_;
+    Descriptor null_;
     void* stack_ = nullptr;  // the child's; one is enough, there is never more than one child on it
     std::vector<int> signals_;
     std::vector<char*> argv_, environment_;  // kept for their capacity

@@ -7,7 +7,7 @@
 
 #include <charconv>
 
-#include "engine/run/fd.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 namespace {
@@ -56,7 +56,7 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) {
 }
 
 std::optional<ProcessStat> process_stat(const std::string& proc, int pid) {
-    Fd fd(open((proc + "/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+    Descriptor fd(open((proc + "/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
     char text[1024];
     ssize_t size = fd ? read(fd.get(), text, sizeof text) : -1;
     if (size <= 0) return std::nullopt;

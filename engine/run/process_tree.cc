@@ -11,12 +11,12 @@
 #include <cstring>
 #include <map>
 
-#include "engine/run/fd.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 
 std::string read_proc(const std::string& path) {
-    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     std::array<char, 4096> buffer{};
     ssize_t size = fd ? read(fd.get(), buffer.data(), buffer.size()) : 0;
     std::string text(buffer.data(), size > 0 ? static_cast<size_t>(size) : 0);

@@ -11,7 +11,7 @@
 
 #include "engine/model/service_file.h"
 #include "engine/model/unit.h"
-#include "engine/run/fd.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 namespace {
@@ -19,7 +19,7 @@ namespace {
 constexpr size_t kScriptMax = size_t{256} << 10;
 
 std::string text_in(const std::string& path) {
-    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     std::string text(kScriptMax, '\0');
     ssize_t size = fd ? read(fd.get(), text.data(), text.size()) : 0;
     text.resize(size > 0 ? static_cast<size_t>(size) : 0);

@@ -50,7 +50,7 @@ Runner::Runner(RunnerConfig config, Spawner& spawner, UnitLog& log, ChildWatch& 
 }
 
 Runner::~Runner() {
-    for (const auto& [job, running] : jobs_) Fd(running.child.pidfd).reset();
+    for (const auto& [job, running] : jobs_) Descriptor(running.child.pidfd).reset();
 }
 
 // Fills command_.argv; left empty when there is nothing to run.
@@ -308,7 +308,7 @@ std::optional<JobEnded> Runner::reap(JobId job) {
     std::optional<Exit> exit = spawner_.ended(child);
     if (!exit) return std::nullopt;
     watch_.unwatch(child.pidfd, job);
-    Fd(child.pidfd).reset();
+    Descriptor(child.pidfd).reset();
     std::string unit = std::move(place->second.unit);
     auto asking = std::move(place->second.asking);
     auto start = std::move(place->second.start);

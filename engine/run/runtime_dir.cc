@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "engine/run/process_stat.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -23,12 +24,12 @@ std::string octal(mode_t mode) {
 }
 
 // The directory `name` below `at`, made if missing; ours, and nobody else's to write into.
-Result<Fd> own_directory(int at, const char* name, const std::string& path) {
+Result<Descriptor> own_directory(int at, const char* name, const std::string& path) {
     // umask(2) is the process's; it must not decide who can read the units' output.
     bool made = mkdirat(at, name, 0755) == 0;
     if (!made && errno != EEXIST)
         return errno_error(path, "the runtime directory cannot be created", errno);
-    Fd fd(openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    Descriptor fd(openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd && (errno == ELOOP || errno == ENOTDIR))
         return Error{Mark{path},
                      "is a symbolic link or no directory; the runtime directory must be "
@@ -98,10 +99,10 @@ Result<RuntimeDir> RuntimeDir::open(const std::string& path, const std::string& 
                                     Duration patience) {
     RuntimeDir out;
     out.path_ = path;
-    Result<Fd> directory = own_directory(AT_FDCWD, path.c_str(), path);
+    Result<Descriptor> directory = own_directory(AT_FDCWD, path.c_str(), path);
     if (!directory) return std::move(directory.error());
     out.directory_ = std::move(*directory);
-    Result<Fd> log = own_directory(out.directory_.get(), "log", out.log_path());
+    Result<Descriptor> log = own_directory(out.directory_.get(), "log", out.log_path());
     if (!log) return std::move(log.error());
     out.lock_.reset(
         openat(out.directory_.get(), "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));

@@ -9,7 +9,7 @@
 
 #include "conditions/duration.h"
 #include "conditions/result.h"
-#include "engine/run/fd.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 
@@ -29,8 +29,8 @@ class RuntimeDir {
     RuntimeDir() = default;
 
     std::string path_;
-    Fd directory_;
-    Fd lock_;
+    Descriptor directory_;
+    Descriptor lock_;
 };
 
 }  // namespace devmux

@@ -10,8 +10,9 @@
 #include <set>
 
 #include "conditions/text.h"
-#include "engine/run/fd.h"
 #include "engine/run/record_text.h"
+#include "engine/system/descriptor.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -179,7 +180,7 @@ void StateReader::saw(JobId job) { loaded_.state.last_job = std::max(loaded_.sta
 
 Result<LoadedState> read_saved_state(int directory_fd, std::string_view boot_id) {
     StateReader reader(boot_id);
-    Fd fd(openat(directory_fd, kJournalName, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    Descriptor fd(openat(directory_fd, kJournalName, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (!fd && errno == ENOENT) return reader.finish();
     struct stat status {};
     if (!fd || fstat(fd.get(), &status) != 0)

@@ -2,24 +2,17 @@
 // org.freedesktop.systemd1(5), and job_finish_and_invalidate() of its src/core/job.c.
 #include "engine/run/service_jobs.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "conditions/text.h"
+#include "engine/system/clock.h"
 
 namespace devmux {
 namespace {
 
 // Between the two clocks that are read one after the other.
 constexpr Duration kSlack = std::chrono::milliseconds(10);
-
-Time read_clock(clockid_t clock) {
-    timespec ts{};
-    clock_gettime(clock, &ts);
-    return std::chrono::seconds(ts.tv_sec) + std::chrono::nanoseconds(ts.tv_nsec);
-}
 
 bool is_start(const RunJob& run) { return run.verb == Verb::Start || run.verb == Verb::Run; }
 bool is_reload(const RunJob& run) { return run.verb == Verb::Reload; }

@@ -1,13 +1,12 @@
 // What others do to the units that ours stand for: whatever changes, the unit is looked at, and told where
 // it has come to rest. See service_jobs.h.
-#include <time.h>
-
 #include <algorithm>
 #include <array>
 #include <utility>
 
 #include "conditions/text.h"
 #include "engine/run/service_jobs.h"
+#include "engine/system/clock.h"
 
 namespace devmux {
 namespace {
@@ -15,11 +14,7 @@ namespace {
 // Before the connection is tried again; each further pause is twice as long.
 constexpr Duration kShortestPause = std::chrono::milliseconds(100), kLongestPause = std::chrono::seconds(5);
 
-Time now() {
-    timespec ts{};
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return std::chrono::seconds(ts.tv_sec) + std::chrono::nanoseconds(ts.tv_nsec);
-}
+Time now() { return read_clock(CLOCK_MONOTONIC); }
 
 std::optional<ServiceSeen::State> state_of(const SystemdUnit& unit) {
     if (unit.runs()) return ServiceSeen::State::Running;

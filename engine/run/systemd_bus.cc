@@ -12,7 +12,7 @@
 #include <iterator>
 #include <string_view>
 
-#include "engine/intake/descriptor.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 namespace {

@@ -13,7 +13,8 @@
 #include <cstdlib>
 
 #include "engine/model/trusted_file.h"
-#include "engine/run/fd.h"
+#include "engine/system/descriptor.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -47,7 +48,7 @@ std::optional<Error> distrust_owner(const std::string& path, const struct stat& 
 }  // namespace
 
 std::optional<Error> distrust(const std::string& path) {
-    Fd fd(open(path.c_str(), O_PATH | O_CLOEXEC));
+    Descriptor fd(open(path.c_str(), O_PATH | O_CLOEXEC));
     struct stat status {};
     if (!fd || fstat(fd.get(), &status) != 0) return errno_error(path, "", errno);
     if (!S_ISREG(status.st_mode))

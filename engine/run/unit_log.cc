@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <utility>
 
 #include "conditions/text.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "conditions/result.h"
-#include "engine/run/fd.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 
@@ -55,7 +55,7 @@ class UnitLog {
 
   private:
     struct File {
-        Fd fd;  // closed while there are too many; the offsets stay
+        Descriptor fd;  // closed while there are too many; the offsets stay
         uint64_t read_to = 0;
         uint64_t punched_to = 0;
         uint64_t used = 0;  // when it was last wanted, for closing the one unused for longest
@@ -75,7 +75,7 @@ class UnitLog {
 
     std::string directory_;
     UnitLogLimits limits_;
-    Fd directory_fd_, inotify_;
+    Descriptor directory_fd_, inotify_;
     Files files_;
     std::vector<char> buffer_;
     std::deque<std::string> retired_;  // the oldest first

@@ -11,7 +11,8 @@
 #include <optional>
 
 #include "conditions/text.h"
-#include "engine/run/fd.h"
+#include "engine/system/descriptor.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {

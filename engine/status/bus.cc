@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "engine/status/bus_connection.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -22,16 +23,6 @@ constexpr int kBacklog = 64;
 constexpr uint64_t kAcceptInterval = 1'000'000;  // µs
 constexpr unsigned kAcceptBurst = 200;
 constexpr unsigned kAcceptsAtOnce = 16;
-
-Error failure(const std::string& path, std::string what, int error, std::string hint = "") {
-    const char* text = strerrordesc_np(error);
-    what += std::string(": ") + (text ? text : "unknown error");
-    return {.where = {path, 0, 0},
-            .what = std::move(what),
-            .source = "",
-            .caret = -1,
-            .hint = std::move(hint)};
-}
 
 Error failure(const std::string& path, std::string what) {
     return {.where = {path, 0, 0}, .what = std::move(what), .source = "", .caret = -1, .hint = ""};
@@ -79,23 +70,23 @@ std::optional<Error> Bus::listen() {
     if (lstat(path_.c_str(), &st) == 0) {
         if (!S_ISSOCK(st.st_mode)) return failure(path_, "is there already and is no socket");
         if (::unlink(path_.c_str()) != 0)
-            return failure(path_, "the old socket cannot be removed", errno);
+            return errno_error(path_, "the old socket cannot be removed", errno);
     }
     listener_ = Descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!listener_) return failure(path_, "cannot make a socket", errno);
+    if (!listener_) return errno_error(path_, "cannot make a socket", errno);
     // On Linux the file gets the mode of the socket: there is no moment in which it is wider.
     if (fchmod(listener_.get(), 0600) != 0)
-        return failure(path_, "cannot restrict the socket", errno);
+        return errno_error(path_, "cannot restrict the socket", errno);
     if (bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
-        return failure(path_, "cannot be bound", errno,
+        return errno_error(path_, "cannot be bound", errno,
                        "is the runtime directory there, and writable?");
     bound_ = true;
-    if (::listen(listener_.get(), kBacklog) != 0) return failure(path_, "cannot listen", errno);
+    if (::listen(listener_.get(), kBacklog) != 0) return errno_error(path_, "cannot listen", errno);
 
     int r = sd_event_add_io(event_, &source_, listener_.get(), EPOLLIN, on_readable, this);
     if (r >= 0) r = sd_event_source_set_priority(source_, kBusPriority);
     if (r >= 0) r = sd_event_source_set_ratelimit(source_, kAcceptInterval, kAcceptBurst);
-    if (r < 0) return failure(path_, "cannot be watched", -r);
+    if (r < 0) return errno_error(path_, "cannot be watched", -r);
     (void)sd_event_source_set_description(source_, "bus-listener");
     return std::nullopt;
 }
@@ -115,7 +106,7 @@ void Bus::accept_all() {
         // A client that left before we came to it is no error of the socket; the rest waits its
         // turn.
         if (errno == EINTR || errno == ECONNABORTED) continue;
-        if (errno != EAGAIN) report_(failure(path_, "a connection cannot be accepted", errno));
+        if (errno != EAGAIN) report_(errno_error(path_, "a connection cannot be accepted", errno));
         return;
     }
 }
@@ -124,7 +115,7 @@ void Bus::accept_one(Descriptor peer) {
     ucred who{};
     socklen_t size = sizeof(who);
     if (getsockopt(peer.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
-        return report_(failure(path_, "the kernel does not tell who connects", errno));
+        return report_(errno_error(path_, "the kernel does not tell who connects", errno));
     if (std::string why = peer_trouble(who, geteuid()); !why.empty())
         return report_(failure(path_, why));
     if (connections_.size() >= kMostConnections)

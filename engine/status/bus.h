@@ -14,8 +14,8 @@
 #include <string>
 
 #include "conditions/result.h"
-#include "engine/intake/descriptor.h"
 #include "engine/status/control.h"
+#include "engine/system/descriptor.h"
 
 // <systemd/sd-event.h> names the type and no more is needed of it here: the loop owns the event,
 // the bus adds its own sources to it and takes them away when it goes.

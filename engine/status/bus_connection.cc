@@ -14,6 +14,7 @@
 
 #include "conditions/text.h"
 #include "engine/status/status_json.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 namespace {
@@ -111,8 +112,7 @@ Result<std::unique_ptr<BusConnection>> BusConnection::open(Descriptor peer, Cont
                                 self.get());
     if (r >= 0) r = sd_bus_attach_event(bus, event, static_cast<int>(kBusPriority));
     if (r >= 0) return self;
-    const char* why = strerrordesc_np(-r);
-    return Error{.what = std::string("a connection cannot be served: ") + (why ? why : "?")};
+    return Error{.what = "a connection cannot be served: " + errno_text(-r)};
 }
 
 BusConnection::~BusConnection() {

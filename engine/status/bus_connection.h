@@ -19,8 +19,8 @@
 #include <string>
 
 #include "conditions/result.h"
-#include "engine/intake/descriptor.h"
 #include "engine/status/control.h"
+#include "engine/system/descriptor.h"
 
 struct sd_bus;
 struct sd_bus_message;

@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "conditions/result.h"
-#include "engine/intake/descriptor.h"
 #include "engine/status/snapshot.h"
+#include "engine/system/descriptor.h"
 
 namespace devmux {
 

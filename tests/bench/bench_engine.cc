@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "engine/intake/uevent.h"
 #include "engine/engine.h"
+#include "engine/intake/uevent.h"
 
 using namespace devmux;
 namespace fs = std::filesystem;

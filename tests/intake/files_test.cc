@@ -18,7 +18,7 @@
 #include <fstream>
 #include <map>
 
-#include "engine/intake/descriptor.h"
+#include "engine/system/descriptor.h"
 #include "tests/intake/temp_tree.h"
 
 using namespace devmux;

@@ -25,8 +25,8 @@
 #include <thread>
 
 #include "engine/intake/coldplug.h"
-#include "engine/intake/descriptor.h"
 #include "engine/intake/sysfs.h"
+#include "engine/system/descriptor.h"
 #include "tests/intake/temp_tree.h"
 
 using namespace devmux;

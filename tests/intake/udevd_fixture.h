@@ -27,7 +27,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -38,9 +37,10 @@
 #include <string_view>
 #include <thread>
 
-#include "engine/intake/descriptor.h"
 #include "engine/intake/udev.h"
 #include "engine/intake/uevent.h"
+#include "engine/system/descriptor.h"
+#include "engine/system/errno_error.h"
 
 namespace devmux {
 
@@ -207,7 +207,7 @@ class UdevMachine {
 
     static void require(bool done, const std::string& what) {
         if (done) return;
-        throw std::runtime_error(what + ": " + std::strerror(errno) +
+        throw std::runtime_error(what + ": " + errno_text(errno) +
                                  "; a machine of its own needs root with CAP_SYS_ADMIN, "
                                  "CAP_NET_ADMIN and CAP_MKNOD");
     }

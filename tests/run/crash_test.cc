@@ -37,7 +37,7 @@ template <class Body>
 pid_t fork_daemon(const Body& body, unsigned long steps = 1) {
     int ends[2];
     REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-    Fd reader(ends[0]), writer(ends[1]);
+    Descriptor reader(ends[0]), writer(ends[1]);
     pid_t pid = fork();
     if (pid == 0) {
         reader.reset();
@@ -49,7 +49,7 @@ pid_t fork_daemon(const Body& body, unsigned long steps = 1) {
     writer.reset();
     for (char x = 0; steps > 0; --steps) REQUIRE(read(reader.get(), &x, 1) == 1);
     // The daemon goes on writing; SIGPIPE would tell it that we went.
-    static Fd kept;
+    static Descriptor kept;
     kept = std::move(reader);
     return pid;
 }
@@ -86,7 +86,7 @@ pid_t child_of(pid_t pid) {
 // A journal that blocks the child in its mark: it stays between clone and exec.
 struct Gap {
     TempDir dir;
-    Fd reader, writer;
+    Descriptor reader, writer;
     std::string ran = dir / "ran";
 
     Gap() {

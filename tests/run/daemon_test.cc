@@ -87,7 +87,7 @@ TEST_SUITE("run/daemon") {
         Shop shop;
         auto socket = NotifySocket::open(shop.dir / "notify");
         REQUIRE(socket);
-        Fd journal(open((shop.dir / "journal").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+        Descriptor journal(open((shop.dir / "journal").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
         auto spawner = ProcessSpawner::create(journal.get(), "/dev/null", "/proc");
         REQUIRE(spawner);
         Runner runner({.root = shop.dir.path(), .notify_socket = socket->path()}, **spawner, shop.log, shop.watch);

@@ -60,7 +60,7 @@ void eventually(const std::function<bool()>& so, const char* what) {
 // A job as the daemon starts it: a session of its own. Whatever is left of it goes with this object.
 struct Job {
     pid_t pid = 0;
-    Fd pidfd;
+    Descriptor pidfd;
     explicit Job(const std::function<void()>& main) {
         pid = fork();
         if (pid == 0) {
@@ -260,7 +260,7 @@ TEST_SUITE("run/job_probe") {
         CHECK(done.sent == "");
         CHECK(has(done.spared, "does not answer"));
         proc.write("unblock", "");
-        Fd(open((proc.path / "7/stat").c_str(), O_WRONLY | O_NONBLOCK)).reset();
+        Descriptor(open((proc.path / "7/stat").c_str(), O_WRONLY | O_NONBLOCK)).reset();
         CHECK(job.names().size() == 1);
     }
 

@@ -20,7 +20,7 @@ constexpr const char* kBoot = "boot-1";
 
 struct Place {
     TempDir dir;
-    Fd fd{open(dir.path().c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC)};
+    Descriptor fd{open(dir.path().c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC)};
 
     LoadedState load(const char* boot = kBoot) const {
         auto loaded = read_saved_state(fd.get(), boot);

@@ -15,7 +15,7 @@ namespace {
 
 // Sends to the socket, with a descriptor along if `fd` is one.
 void send(const std::string& path, const std::string& text, int fd = -1) {
-    Fd from(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    Descriptor from(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     path.copy(address.sun_path, sizeof address.sun_path - 1);

@@ -30,8 +30,8 @@ Time boot_time() {
 // A spawner with a journal and an output file of its own.
 struct Shop {
     TempDir dir;
-    Fd journal{open((dir / "journal").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
-    Fd output{open((dir / "out").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
+    Descriptor journal{open((dir / "journal").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
+    Descriptor output{open((dir / "out").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
     std::unique_ptr<ProcessSpawner> spawner = make(journal.get());
 
     static std::unique_ptr<ProcessSpawner> make(int journal) {
@@ -125,7 +125,7 @@ TEST_SUITE("run/process") {
 
     TEST_CASE("no descriptor leaks, though the daemon has some open without O_CLOEXEC") {
         Shop shop;
-        std::vector<Fd> open_ones;
+        std::vector<Descriptor> open_ones;
         for (int at : {10, 57, 300}) open_ones.emplace_back(fcntl(shop.output.get(), F_DUPFD, at));
         CHECK((fcntl(open_ones.back().get(), F_GETFD) & FD_CLOEXEC) == 0);
         CHECK(shop.shell("ls /proc/$$/fd; true") == "0\n1\n2\n");
@@ -228,7 +228,7 @@ TEST_SUITE("run/process") {
 
     TEST_CASE("a start that cannot be noted does not happen") {
         Shop shop;
-        Fd full(open("/dev/full", O_WRONLY | O_CLOEXEC));
+        Descriptor full(open("/dev/full", O_WRONLY | O_CLOEXEC));
         auto spawner = Shop::make(full.get());
         auto child = spawner->spawn(
             {.job = 1, .argv = {"/bin/sh", "-c", "echo ran"}, .output_fd = shop.output.get()});

@@ -209,7 +209,7 @@ TEST_SUITE("run/runner") {
     TEST_CASE("for real: an init script from its start to its last line") {
         Shop shop;
         shop.script("s");
-        Fd journal(
+        Descriptor journal(
             open((shop.dir / "journal").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
         auto spawner = ProcessSpawner::create(journal.get(), "/dev/null", "/proc");
         REQUIRE(spawner);

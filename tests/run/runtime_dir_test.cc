@@ -109,7 +109,7 @@ TEST_SUITE("run/runtime_dir") {
     TEST_CASE("a number in the lock file that is now somebody else's, or no number") {
         TempDir dir;
         { REQUIRE(RuntimeDir::open(dir / "run", "/proc")); }
-        Fd held(open((dir / "run/lock").c_str(), O_RDWR | O_CLOEXEC));
+        Descriptor held(open((dir / "run/lock").c_str(), O_RDWR | O_CLOEXEC));
         REQUIRE(flock(held.get(), LOCK_EX) == 0);
         for (std::string text : {"1 1\n", "", "x", "-1 0", "999999999 1"}) {
             if (text == "1 1\n" && process_stat("/proc", 1)->start_ticks == 1) continue;

@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "engine/run/fd.h"
 #include "engine/run/record_text.h"
+#include "engine/system/descriptor.h"
 #include "tests/run/temp_dir.h"
 
 using namespace devmux;
@@ -313,7 +313,7 @@ TEST_SUITE("run/saved_state") {
 
     TEST_CASE("files: missing, no file, a link, too large") {
         TempDir dir;
-        Fd fd(open(dir.path().c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
+        Descriptor fd(open(dir.path().c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
         auto loaded = read_saved_state(fd.get(), kBoot);
         REQUIRE(loaded);
         CHECK(loaded->state.units.empty());

@@ -46,7 +46,7 @@ uint64_t allocated(const std::string& file) {
 }
 
 std::string tail_of(const TempDir& dir, const std::string& unit, size_t bytes) {
-    Fd fd(open((dir / unit).c_str(), O_RDONLY | O_CLOEXEC));
+    Descriptor fd(open((dir / unit).c_str(), O_RDONLY | O_CLOEXEC));
     REQUIRE(fd);
     LogTail tail = log_tail(fd.get(), bytes);
     CHECK(tail.end == std::filesystem::file_size(dir / unit));
@@ -136,14 +136,14 @@ TEST_SUITE("run/unit_log") {
     TEST_CASE("few files are open at once, none is forgotten") {
         TempDir dir;
         UnitLog log = open_log(dir, {.open_files = 3});
-        std::vector<Fd> programs;  // they have their own descriptors
+        std::vector<Descriptor> programs;  // they have their own descriptors
         for (int i = 0; i < 10; ++i) {
             auto fd = log.output_for("u" + std::to_string(i));
             REQUIRE(fd);
             programs.emplace_back(dup(*fd));
             CHECK(log.open_files() <= 3);
         }
-        for (Fd& fd : programs) REQUIRE(write(fd.get(), "hello\n", 6) == 6);
+        for (Descriptor& fd : programs) REQUIRE(write(fd.get(), "hello\n", 6) == 6);
         auto lines = log.take();
         CHECK(lines.size() == 10);
         CHECK(log.open_files() == 3);
@@ -198,7 +198,7 @@ TEST_SUITE("run/unit_log") {
 
     TEST_CASE("a later daemon goes on at the end, with programs of the former one") {
         TempDir dir;
-        Fd program;
+        Descriptor program;
         {
             UnitLog log = open_log(dir);
             auto fd = log.output_for("u");
@@ -217,7 +217,7 @@ TEST_SUITE("run/unit_log") {
         TempDir dir;
         UnitLog log = open_log(dir);
         print(log, "u", "one\ntwo\n");
-        Fd fd(open((dir / "u").c_str(), O_RDONLY | O_CLOEXEC));
+        Descriptor fd(open((dir / "u").c_str(), O_RDONLY | O_CLOEXEC));
         REQUIRE(fd);
         LogTail tail = log_tail(fd.get(), 100);
         CHECK(tail.text == "one\ntwo\n");

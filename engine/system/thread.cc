@@ -1,5 +1,5 @@
 // See thread.h. By pthread_create(3), because std::thread has no stack size.
-#include "engine/intake/thread.h"
+#include "engine/system/thread.h"
 
 #include <pthread.h>
 
