@@ -110,9 +110,10 @@ struct Managed {
     }
     // Nothing of it runs, or is on its way.
     bool rests() const { return is_still() && job == 0 && daemon == 0 && refreshing.job == 0; }
+    // It failed, or is not installed: who requires it cannot have it, until somebody asks for it afresh.
+    bool is_unavailable() const { return state.actual == Actual::Failed || state.actual == Actual::Absent; }
     // What was not installed may be so by now: its condition, or if-never, asks for it once more.
     void look_again() {
-        if (state.actual != Actual::Absent) return;
         if (asker == Asker::Never) never = false;
         state = {.hold = state.hold == Hold::Down ? Hold::Down : Hold::None};
         verdict = Truth::False;

@@ -34,8 +34,7 @@ bool Planner::asks_for(const Need& need, bool afresh) const {
     std::vector<UnitIndex> choice = startable(need);
     if (choice.size() != 1) return false;
     // The same event may let another one come: all conditions are asked first.
-    Actual actual = units_[choice.front()].state.actual;
-    return !afresh || actual == Actual::Failed || actual == Actual::Absent;
+    return !afresh || units_[choice.front()].is_unavailable();
 }
 
 // "$syslog of syslogd", or "$mta, which exim and postfix provide: …" where a person has to choose.

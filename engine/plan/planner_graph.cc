@@ -130,7 +130,7 @@ Gate Planner::start_gate(UnitIndex index) const {
             // Who waits for one that is overdue goes on waiting; who is ordered after that one does not.
             if (is_moving(m))
                 return {.kind = Gate::Kind::Need, .name = m.unit->name, .on = u, .on_its_way = !m.overdue};
-            if (m.state.actual == Actual::Failed || m.state.actual == Actual::Absent) failed = &m;
+            if (m.is_unavailable()) failed = &m;
             else waits.on = u;
         }
         if (stands(need)) continue;
@@ -187,8 +187,7 @@ void Planner::ask_for_needs(UnitIndex index, bool afresh) {
             if (!asks_for(need, afresh)) continue;
             for (UnitIndex u : startable(need)) {
                 const Managed& m = units_[u];
-                bool over = m.state.actual == Actual::Failed || m.state.actual == Actual::Absent;
-                bool rests = m.state.actual == Actual::Waiting || (afresh && over);
+                bool rests = m.state.actual == Actual::Waiting || (afresh && m.is_unavailable());
                 if (!rests || m.state.hold == Hold::Down) continue;
                 if (m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting) continue;
                 asks_.push_back({u, how + name});

@@ -1,4 +1,5 @@
 // Configurations in. What a former engine has left is taken up in planner_restore.cc.
+#include <algorithm>
 #include <utility>
 
 #include "engine/model/unit_file.h"
@@ -31,6 +32,30 @@ void keep_script(Managed& m, const Unit& before, Actions& actions) {
 }
 
 }  // namespace
+
+// What was not installed may be so by now: it is looked for again, and who failed because it requires that tries
+// again with it. A unit that nobody but others asks for is asked by those.
+void Planner::look_again() {
+    std::deque<UnitIndex> todo;
+    for (UnitIndex i = 0; i < units_.size(); ++i)
+        if (units_[i].state.actual == Actual::Absent) todo.push_back(i);
+    std::set<UnitIndex> missed(todo.begin(), todo.end());
+    for (; !todo.empty(); todo.pop_front())
+        for (UnitIndex u : graph_.of(todo.front()).dependents) {
+            const Managed& m = units_[u];
+            bool failed = m.state.actual == Actual::Failed && !m.state.again;
+            auto is_missed = [&](const Need& need) {
+                return std::ranges::count(need.units, todo.front()) > 0 && !stands(need);
+            };
+            if (failed && std::ranges::any_of(graph_.of(u).required, is_missed) && missed.insert(u).second) todo.push_back(u);
+        }
+    for (UnitIndex u : missed) {
+        Managed& m = units_[u];
+        // Of a failure that nobody would ask about again the word stays.
+        bool asks = m.unit->condition_kind != ConditionKind::None && m.state.wanted == Wanted::Up;
+        if (m.state.actual == Actual::Absent || asks) m.look_again();
+    }
+}
 
 void Planner::watch(UnitIndex index) {
     const Unit& unit = *units_[index].unit;
@@ -130,7 +155,6 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
                 if (unit->stop_when) restore_latches(*unit->stop_when, name, latches, m.stop_memory);
             }
             if (!unit->stop_when) m.stop_verdict = Truth::False;
-            m.look_again();
             if (m.unit->boot_if_text != unit->boot_if_text) {
                 m.boot_memory = {};
                 m.boots = Truth::Unknown;
@@ -203,6 +227,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     // start knows the device that it is for.
     build_graph();
     if (saved) return restore(*saved, now, actions);
+    look_again();
     line_up();
     for (UnitIndex i = 0; i < units_.size(); ++i)
         if (units_[i].unit->is_template()) look_for_devices(i);

@@ -86,6 +86,7 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
     absent_.refreshes = saved.refreshes;
     absent_.never = saved.never;
     absent_.claims = saved.claims;
+    look_again();
     line_up();
 }
 
@@ -108,7 +109,6 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
                                                : m.unit->condition_text;
     m.since = now;
     if (saved.actual == Actual::Failed) m.last_end = "its last job failed, under a former engine";
-    m.look_again();
     // It was held back, or waited: what the condition asked for, it asks for again.
     if (m.is_held_back() && !m.asked_by_others()) {
         m.state = next(m.state, UnitEvent::Loss, m.kind()).state;

@@ -21,8 +21,9 @@
 //   Up      Done       a task that ran to its end, or a daemon     -
 //                      that ended well
 //   Down    Done       the same, and its condition was left        -
-//   Up      Failed     the last start or stop failed, or what it   -   (a new edge tries again)
-//                      requires did; it rests
+//   Up      Failed     the last start or stop failed, or what it   -   (a new edge tries again;
+//                      requires did; it rests                     where what it requires is not installed, a
+//                                                                 reload and a new engine do so as well)
 //   Down    Failed     the same                                    -
 //   Up      Absent     what it would start is not installed        -   (a new edge, a reload and a new engine
 //                                                                      look again)
