@@ -4,8 +4,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "conditions/evaluate.h"
+#include "engine/model/service_file.h"
 #include "engine/model/unit.h"
 #include "engine/plan/flapping.h"
 #include "engine/plan/instance.h"
@@ -118,10 +120,22 @@ struct Managed {
         state = {.hold = state.hold == Hold::Down ? Hold::Down : Hold::None};
         verdict = Truth::False;
     }
+    // What runs is what is stopped: it stands for that init script until it rests, and then for the one that is chosen
+    // now (chosen-by). What there is to say of that; empty: nothing, it is that one, or none that can be.
+    std::string keep_script(const std::string& script) {
+        const Service& is = unit->service;
+        if (is.chosen_by.empty() || is.init_script == script || !is_script_name(script)) return "";
+        auto kept = std::make_shared<Unit>(*unit);
+        kept->service.init_script = script;
+        chosen = std::exchange(unit, std::move(kept));
+        return "its script is " + script + " until it has stopped, and then " + chosen->service.init_script;
+    }
     SavedUnit saved() const {
+        const Service& service = unit->service;
         return {.unit = unit->name, .verdict = verdict, .stop_verdict = stop_verdict,
                 .wanted = state.wanted, .actual = state.actual, .hold = state.hold,
-                .again = state.again, .job = job, .asker = asker, .owed = owed};
+                .again = state.again, .job = job, .asker = asker, .owed = owed,
+                .script = service.chosen_by.empty() ? "" : service.init_script};
     }
 };
 

@@ -205,8 +205,7 @@ class Planner {
     std::deque<Managed> units_;
     std::map<std::string, UnitIndex, std::less<>> by_name_;
     WatchIndex watchers_;        // of conditions
-    WatchIndex event_watchers_;  // of each-event
-    WatchIndex for_each_watchers_;
+    WatchIndex event_watchers_, for_each_watchers_;
     std::map<UnitIndex, std::vector<UnitIndex>> places_;  // of a for-each unit: of its instances, vacant ones too
     std::multimap<std::string, UnitIndex, std::less<>> at_;  // instances, by the devpath of their device
     std::set<std::pair<UnitIndex, std::string>> comings_;    // devices that may get an instance, of which unit

@@ -19,18 +19,6 @@ bool runs(const Managed& m) {
            m.state.actual == Actual::Stopping;
 }
 
-// The script that runs is the one that is stopped: what was chosen meanwhile (chosen-by) is started the next time.
-void keep_script(Managed& m, const Unit& before, Actions& actions) {
-    const Service &was = before.service, &is = m.unit->service;
-    m.chosen = nullptr;
-    if (!runs(m) || is.chosen_by.empty() || is.chosen_by != was.chosen_by || is.init_script == was.init_script) return;
-    auto kept = std::make_shared<Unit>(*m.unit);
-    kept->service.init_script = was.init_script;
-    actions.push_back(Report{Report::Level::Info, kept->name,
-                             "its script is " + was.init_script + " until it has stopped, and then " + is.init_script});
-    m.chosen = std::exchange(m.unit, std::move(kept));
-}
-
 }  // namespace
 
 // What was not installed may be so by now: it is looked for again, and who failed because it requires that tries
@@ -161,7 +149,10 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
             }
         }
         std::shared_ptr<const Unit> before = std::exchange(m.unit, unit);
-        if (before) keep_script(m, *before, actions);
+        bool same_choice = before && before->service.chosen_by == unit->service.chosen_by;
+        m.chosen = nullptr;
+        if (std::string why = runs(m) && same_choice ? m.keep_script(before->service.init_script) : ""; !why.empty())
+            actions.push_back(Report{Report::Level::Info, name, why});
         carry_refresh(m, before.get());
         m.orphaned = false;
     };

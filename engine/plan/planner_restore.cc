@@ -100,6 +100,12 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     m.state = {saved.wanted, saved.actual, saved.hold, saved.again};
     // What was noted of a script before its file was there: such a unit has no start of its own.
     if (m.unit->is_run_by_devices()) m.state = {.hold = saved.hold};
+    bool under_way = (saved.actual == Actual::Starting || saved.actual == Actual::Stopping) && !m.unit->is_run_by_devices();
+    auto mark = state.marks.find(saved.job);
+    bool has_run = under_way && mark != state.marks.end() && !state.ended.contains(saved.job);
+    bool stands = saved.actual == Actual::Active || saved.actual == Actual::Stopping || has_run;
+    if (std::string why = stands ? m.keep_script(saved.script) : ""; !why.empty())
+        actions.push_back(Report{Report::Level::Info, m.unit->name, why});
     m.asker = saved.asker;
     m.owed = saved.owed;
     m.up_reason = saved.asker == Asker::Hand   ? "by hand"
@@ -120,9 +126,8 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
     }
     restore_refresh(index, state, actions);
     if (restore_daemon(index, saved, state, now, actions)) return;
-    bool under_way = saved.actual == Actual::Starting || saved.actual == Actual::Stopping;
-    if (!under_way || m.unit->is_run_by_devices()) return;
-    if (auto mark = state.marks.find(saved.job); mark != state.marks.end() && !state.ended.contains(saved.job)) {
+    if (!under_way) return;
+    if (has_run) {
         m.job = saved.job;
         jobs_[m.job] = index;
         actions.push_back(Report{Report::Level::Info, m.unit->name,

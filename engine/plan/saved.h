@@ -29,6 +29,7 @@ struct SavedUnit {
     JobId job = 0;  // of a start or stop that was asked for and has not ended
     Asker asker = Asker::Nobody;
     Owed owed = Owed::Nothing;
+    std::string script = {};  // with chosen-by: the init script that it stands for, which is stopped by itself alone
     bool operator==(const SavedUnit&) const = default;
 };
 

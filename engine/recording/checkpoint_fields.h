@@ -85,6 +85,9 @@ void fields(Managed& m, F&& f) {
     f("refresh_quick", r.quick);
     f("refresh_paused", r.paused);
     f("refresh_held_until", r.held_until, kNever);
+    std::string script = m.chosen ? m.unit->service.init_script : "";
+    f("runs_script", script);
+    m.keep_script(script);
     f("vacant", m.vacant);
     f("crowded", m.crowded);
     bool flapping = m.flapping != nullptr;

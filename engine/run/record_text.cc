@@ -55,6 +55,7 @@ struct Writer {
         put(unit.job, out);
         put(to_string(unit.asker), out);
         put(to_string(unit.owed), out);
+        if (!unit.script.empty()) put(unit.script, out);
     }
     void operator()(const SavedLatch& latch) const {
         out += "\nlatch";
@@ -229,6 +230,7 @@ std::optional<Record> record_of(std::string_view line) {
             unit.asker = fields.word(asker_of);
             unit.owed = fields.word(owed_of);
         }
+        if (!fields.whole()) unit.script = fields.name();
         return record_if(fields, std::move(unit));
     }
     if (kind == "latch") {

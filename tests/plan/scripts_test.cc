@@ -1,13 +1,60 @@
 // Init scripts that somebody else runs: a start that counts, once, whoever tells of it how often.
 #include <doctest/doctest.h>
 
+#include "engine/run/record_text.h"
+#include "engine/run/saved_state.h"
 #include "tests/support/net_machine.h"
 #include "tools/simulation.h"
+#include "tools/trace_recorded.h"
 
 using namespace devmux;
 using namespace devmux::test;
 
 namespace {
+
+// One engine after the other, each with what the last one has written and with what is chosen then.
+struct Chosen {
+    std::optional<Engine> engine;
+    std::vector<RunJob> runs;
+    std::vector<AdoptJob> adopted;  // by the last one
+    bool marks = true;              // programs come to run
+    std::string journal = text_of(SavedState{}, "boot");
+    Time now{std::chrono::seconds(100)};
+
+    static std::shared_ptr<const Configuration> with(const std::string& script) {
+        return NetMachine::with({{"dm", "{while: file /w exists, chosen-by: /x, init-script: " + script + "}"}});
+    }
+    explicit Chosen(const char* script) { begin(script); }
+    void begin(const char* script) {
+        adopted.clear();
+        StateReader reader("boot");
+        reader.feed(journal);
+        engine.emplace(with(script), "", now);
+        Actions actions;
+        engine->start(reader.finish().state, now, actions);
+        take(actions);
+        for (const Event& event : std::vector<Event>{UdevSeen{UdevPresence::Absent, true}, Snapshot{}, CaughtUp{}, ColdplugComplete{}})
+            feed(event);
+    }
+    void feed(const Event& event) {
+        Actions actions;
+        engine->handle(event, now, actions);
+        take(actions);
+    }
+    void take(const Actions& actions) {
+        for (const PlanAction& action : actions) {
+            if (const auto* record = std::get_if<Record>(&action)) append_line(*record, journal);
+            if (const auto* adopt = std::get_if<AdoptJob>(&action)) adopted.push_back(*adopt);
+            const auto* run = std::get_if<RunJob>(&action);
+            if (!run) continue;
+            runs.push_back(*run);
+            if (marks) append_line(SavedMark{run->job, 7, now}, journal);
+        }
+    }
+    void file(bool there) { feed(FileSeen{"/w", truth_of(there)}); }
+    void end() { feed(JobEnded{.job = runs.back().job, .code = 0}); }
+    std::string script() const { return runs.back().unit->service.init_script; }
+};
 
 const NetMachine::Units kUnits{
     {"waits", "{when: file /w exists, init-script: x, then: next}"},
@@ -74,6 +121,67 @@ TEST_SUITE("plan/scripts") {
         file(false);
         end();
         CHECK(kept() == "fourth");
+    }
+
+    TEST_CASE("another one is chosen while no engine runs: what the last one has started is what is stopped") {
+        Chosen m("first");
+        m.file(true);
+        CHECK(m.script() == "first");
+        m.begin("second");  // while it starts
+        REQUIRE(m.adopted.size() == 1);
+        CHECK(m.adopted[0].start->service.init_script == "first");
+        m.file(true);
+        m.end();
+        m.begin("third");  // while it runs
+        m.file(true);
+        CHECK(m.runs.size() == 1);
+        m.file(false);
+        CHECK(m.runs.back().verb == Verb::Stop);
+        CHECK(m.script() == "first");
+        m.begin("fourth");  // while it stops
+        m.file(false);
+        m.end();
+        m.file(true);
+        CHECK(m.script() == "fourth");
+        m.end();
+        m.file(false);
+        m.end();
+        // Of a start that never came to run there is nothing to be stopped.
+        m.marks = false;
+        m.file(true);
+        CHECK(m.script() == "fourth");
+        m.marks = true;
+        m.begin("fifth");
+        m.file(true);
+        CHECK(m.script() == "fifth");
+        // What is no name of a script is not believed.
+        m.end();
+        size_t at = m.journal.rfind("fifth");
+        m.journal.replace(at, 5, "../x");
+        m.begin("sixth");
+        CHECK(m.engine->planner().units()[0].unit->service.init_script == "sixth");
+    }
+
+    TEST_CASE("another one is chosen while it runs, and the copy of a recording knows it as well") {
+        Chosen m("first");
+        m.file(true);
+        m.end();
+        m.feed(NewConfiguration{Chosen::with("second")});
+        auto text_of = [&](const Engine& engine) {
+            std::string text;
+            Recorder("test", [&](std::string_view lines) { text += lines; }).checkpoint(engine, m.now);
+            return text;
+        };
+        auto head = read_head(text_of(*m.engine), "t");
+        REQUIRE_MESSAGE(head, head.error().to_string());
+        std::unique_ptr<Engine> twin = engine_of(*head);
+        CHECK(text_of(*twin) == text_of(*m.engine));
+        auto script = [&] { return twin->planner().units()[0].unit->service.init_script; };
+        CHECK(script() == "first");
+        Actions actions;
+        twin->handle(FileSeen{"/w", Truth::False}, m.now, actions);
+        twin->handle(JobEnded{.job = twin->planner().units()[0].job, .code = 0}, m.now, actions);
+        CHECK(script() == "second");
     }
 
     TEST_CASE("the boot sequence runs it: it starts, is watched, is up, and what follows follows") {

@@ -87,6 +87,11 @@ TEST_SUITE("run/saved_state") {
         }
         auto unit = record_of(line_of(unit_record("a\\tb", 9)).substr(1));
         CHECK(std::get<SavedUnit>(*unit) == unit_record("a\\tb", 9));
+        SavedUnit chosen = unit_record("gdm", 9);
+        chosen.script = "lightdm";
+        unit = record_of(line_of(chosen).substr(1));
+        REQUIRE(unit);
+        CHECK(std::get<SavedUnit>(*unit) == chosen);
     }
 
     TEST_CASE("the child's mark is the line of a SavedMark") {
@@ -279,6 +284,7 @@ TEST_SUITE("run/saved_state") {
                                      "unit\tu\ttrue\tfalse\tup\tactive\tnone\t2\t0\t.",
                                      "unit\tu\\x\ttrue\tfalse\tup\tactive\tnone\t0\t0\t.",
                                      "unit\tu\\\ttrue\tfalse\tup\tactive\tnone\t0\t0\t.",
+                                     "unit\tu\ttrue\tfalse\tup\tactive\tnone\t0\t0\tnobody\tnothing\t\t.",
                                      "last\tx\t.",
                                      "\t\t\t",
                                      "."};
