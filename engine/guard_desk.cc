@@ -59,7 +59,10 @@ void GuardDesk::decide(int fd, const GuardQuestion& question) {
         (void)answer(fd, GuardWord::GoOn, "");
         return;
     }
-    GuardVerdict verdict = guard_verdict(hooks_.planner(), unit, found->who, question.again);
+    const Planner& planner = hooks_.planner();
+    auto index = planner.find(unit);
+    bool missing = index && hooks_.is_missing(*planner.units()[*index].unit);
+    GuardVerdict verdict = guard_verdict(planner, unit, found->who, question.again, missing);
     switch (verdict.kind) {
         case GuardVerdict::Kind::Elsewhere: start_elsewhere(fd, unit); [[fallthrough]];
         case GuardVerdict::Kind::GoOn: (void)answer(fd, GuardWord::GoOn, verdict.text); return;

@@ -20,6 +20,7 @@ class GuardDesk {
   public:
     struct Hooks {
         std::function<const Planner&()> planner;
+        std::function<bool(const Unit& unit)> is_missing;  // what it would start is not installed, and may be so
         JobOfProcess job_of;
         std::function<void(const std::string& unit, const std::string& text)> tell;  // the log
         std::function<void(const ScriptStarted&)> started;

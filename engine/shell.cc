@@ -103,6 +103,7 @@ std::optional<Error> Shell::start() {
     engine_->start(saved, started_, actions_);
     for (size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
     if (services_) services_->follow(engine_->planner());
+    if (unit_log_) unit_log_->retire_others([this](const std::string& unit) { return is_known(unit); });
     watch_runlevel();
     take_claims();
     UdevSeen udev = look_at_udev();
@@ -217,6 +218,7 @@ void Shell::carry_out(const PlanAction& action) {
 }
 
 void Shell::watch(int pidfd, JobId job) {
+    await_answer(job);
     loop_.on_readable(pidfd, "job", Loop::Priority::Children, [this, job] {
         read_notes();  // what it said before it ended was said first
         const RunningJob* running = runner_->find(job);
@@ -238,6 +240,11 @@ void Shell::read_notes() {
 }
 
 void Shell::unwatch(int pidfd, JobId) { loop_.forget(pidfd); }
+
+// In force, or of a file that is not for now.
+bool Shell::is_known(const std::string& unit) const {
+    return engine_->planner().find(unit) || configuration_->broken.contains(unit) || configuration_->masked.contains(unit);
+}
 
 void Shell::print_output(const std::vector<OutputLine>& lines) {
     for (const OutputLine& line : lines) log_.output(line.unit, line.text, Loop::now());
@@ -276,6 +283,7 @@ void Shell::on_deadline() {
     }
     if (udev_due_ <= now) feed(look_at_udev());
     if (services_) services_->jobs().deadline(now);
+    end_questions(now);
     feed(DeadlineReached{});
     turn_ended();
 }
@@ -288,6 +296,7 @@ void Shell::turn_ended() {
     Time due = std::min({engine_->next_deadline(), complete_due_, waits_due_, resync_due_, udev_due_,
                          services_ ? services_->jobs().next_deadline() : kNever});
     if (!looks_.empty()) due = std::min(due, looks_.begin()->first);
+    if (!asked_after_.empty()) due = std::min(due, asked_after_.begin()->first);
     loop_.set_deadline(due);
 }
 

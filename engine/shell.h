@@ -91,12 +91,15 @@ class Shell final : public Control, private ChildWatch {
     void adopt(const AdoptJob& job);
     void open_services();
     void ask_of(JobId job, const KillJob* kill);
+    void await_answer(JobId job);
+    void end_questions(Time now);
     void read_notes();
     void report(Report::Level level, const std::string& unit, std::string text);
     void report(const Error& error, Report::Level level, const std::string& unit = "");
     void report_configuration();
     void turn_ended();  // after each callback of the loop
     void on_deadline();
+    bool is_known(const std::string& unit) const;
     void print_output(const std::vector<OutputLine>& lines);
     void watch_files();
     void watch_runlevel();  // shell_boot.cc
@@ -212,6 +215,8 @@ class Shell final : public Control, private ChildWatch {
     std::optional<Runner> runner_;
     std::optional<Services> services_;
     std::optional<JobProbe> probe_;
+    struct AskedAfter { JobId job = 0; bool told = false; };
+    std::multimap<Time, AskedAfter> asked_after_;  // `status` of starts that nobody saw end, and until when
     // Status
     std::unique_ptr<Bus> bus_;
     std::optional<GuardDesk> guard_;

@@ -9,6 +9,10 @@ std::optional<Error> Shell::open_guard() {
     if (!socket) return socket.error();
     GuardDesk::Hooks hooks;
     hooks.planner = [this]() -> const Planner& { return engine_->planner(); };
+    // Of what systemd has, systemd alone could tell, and later.
+    hooks.is_missing = [this](const Unit& unit) {
+        return runner_ && !services_->jobs().is_ours(unit.service) && runner_->is_missing(unit);
+    };
     hooks.job_of = [this](int pid) {
         const RunningJob* job = runner_->of_process(pid);
         return job ? std::optional(job->unit) : std::nullopt;

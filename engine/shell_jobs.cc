@@ -2,7 +2,20 @@
 // a signal to them. Those two are asked of run/job_probe.h, and the answers are events.
 #include "engine/shell.h"
 
+#include <signal.h>
+
+#include <algorithm>
+
 namespace devmux {
+namespace {
+
+// Of `status` behind a start that nobody saw end: as long as the start may take, and not for ever.
+Duration time_to_answer(const Unit& unit) {
+    constexpr Duration kMost = std::chrono::minutes(1);
+    return std::min(unit.limits ? unit.limits->start.value_or(kMost) : kMost, kMost);
+}
+
+}  // namespace
 
 void Shell::run(const RunJob& job) {
     if (!job.error.empty()) return void(pending_.emplace_back(JobEnded{.job = job.job, .error = job.error}));
@@ -67,6 +80,28 @@ void Shell::open_services() {
             tell_runlevel();
             turn_ended();
         }});
+}
+
+void Shell::await_answer(JobId job) {
+    const RunningJob* asked = runner_->find(job);
+    if (asked && asked->is_asked_after()) asked_after_.insert({Loop::now() + time_to_answer(*asked->asking->job.unit), {job}});
+}
+
+// Nobody else's start is ended for being slow, and this is none: without an answer the start counts as a good one.
+void Shell::end_questions(Time now) {
+    while (!asked_after_.empty() && asked_after_.begin()->first <= now) {
+        AskedAfter due = asked_after_.extract(asked_after_.begin()).mapped();
+        const RunningJob* job = runner_ ? runner_->find(due.job) : nullptr;
+        if (!job || !job->is_asked_after()) continue;
+        const RunningJob::Asking& asking = *job->asking;
+        Duration most = time_to_answer(*asking.job.unit);
+        std::string why = asking.questions[asking.asked].about + " has not answered within " + to_string(most);
+        if (!std::exchange(due.told, true))
+            report(Report::Level::Warning, job->unit, why + ": it is killed, and what was started counts as running");
+        KillJob kill{due.job, SIGKILL, job->unit, why};
+        ask_of(due.job, &kill);
+        asked_after_.insert({now + most, due});  // who loads a module is spared
+    }
 }
 
 void Shell::ask_of(JobId id, const KillJob* kill) {

@@ -26,13 +26,13 @@ std::string why_left(const Managed& m) {
     return left + "starts it when: " + m.unit->condition_text;
 }
 
-GuardVerdict for_boot(const Managed& m) {
+GuardVerdict for_boot(const Managed& m, bool missing) {
     bool has_condition = m.unit->each_event || m.unit->condition_kind != ConditionKind::None;
     // Nobody starts a unit without a condition at boot but the boot sequence, nor one that is left to it (boot-if), nor
-    // one that devmux looked for in vain: the script that asks may be another one, which has this unit's line.
+    // one that devmux looked for in vain, or would: the script that asks may be another one, which has this unit's line.
     // What devmux has run to its end is not run again.
     bool has_run = m.state.actual == Actual::Done && m.asker != Asker::Boot;
-    bool is_left = m.is_left_to_boot() || m.state.actual == Actual::Absent;
+    bool is_left = m.is_left_to_boot() || m.state.actual == Actual::Absent || missing;
     bool is_ours = (has_condition && !is_left) || is_up(m) || has_run || m.state.hold == Hold::Down;
     if (is_ours) return {GuardVerdict::Kind::LeaveIt, why_left(m)};
     return {GuardVerdict::Kind::Elsewhere};
@@ -51,7 +51,8 @@ GuardVerdict for_person(const Managed& m, bool again) {
 
 }  // namespace
 
-GuardVerdict guard_verdict(const Planner& planner, std::string_view unit, const Starter& who, bool again) {
+GuardVerdict guard_verdict(const Planner& planner, std::string_view unit, const Starter& who, bool again,
+                           bool missing) {
     auto index = planner.find(unit);
     // Of a unit that is masked, broken or not there boot's start is noted as well: its file may come.
     if (!index) return {who.kind == Starter::Kind::Boot ? GuardVerdict::Kind::Elsewhere : GuardVerdict::Kind::GoOn};
@@ -65,8 +66,8 @@ GuardVerdict guard_verdict(const Planner& planner, std::string_view unit, const 
                                                                               : GuardVerdict{GuardVerdict::Kind::Elsewhere};
         case Starter::Kind::Systemd:
             // While a start of ours is under way it is what systemd runs.
-            return m.state.actual == Actual::Starting ? GuardVerdict{} : for_boot(m);
-        case Starter::Kind::Boot: return for_boot(m);
+            return m.state.actual == Actual::Starting ? GuardVerdict{} : for_boot(m, missing);
+        case Starter::Kind::Boot: return for_boot(m, missing);
         case Starter::Kind::Person: return for_person(m, again);
     }
     return {};

@@ -36,6 +36,8 @@ struct GuardVerdict {
 };
 
 // `again`: a start was handed over, and the daemon that made it is no more: what it came to is the answer.
-GuardVerdict guard_verdict(const Planner& planner, std::string_view unit, const Starter& who, bool again);
+// `missing`: what the unit would start is not installed, and that is no failure (if-missing: skip).
+GuardVerdict guard_verdict(const Planner& planner, std::string_view unit, const Starter& who, bool again,
+                           bool missing = false);
 
 }  // namespace devmux

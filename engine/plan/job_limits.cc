@@ -187,6 +187,7 @@ void JobLimits::signalled(const JobSignalled& answer, Time now, Actions& actions
     auto it = jobs_.find(answer.job);
     if (it == jobs_.end() || !it->second.asked) return;
     Job& job = it->second;
+    if (job.stage != Stage::Overdue && job.stage != Stage::Terminated) return;  // nobody here had that asked
     std::string name(signal_name(answer.signal));
     if (!answer.sent.empty())
         actions.push_back(Report{Report::Level::Warning, job.unit, name + " sent to " + answer.sent + ": " + why(job)});

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "engine/model/service_file.h"
@@ -114,6 +115,14 @@ std::vector<Question> questions_before(const RunJob& job, const Surroundings& wh
     if (job.verb != Verb::Start) return out;
     if (auto status = status_question(unit, where.init_dir)) out.push_back(std::move(*status));
     return out;
+}
+
+bool is_missing(const Unit& unit, const std::string& init_dir) {
+    const Service& service = unit.service;
+    bool script = service.kind == Service::Kind::InitScript;
+    if (!service.may_be_missing || (!script && service.start.empty())) return false;
+    std::string program = script ? init_dir + "/" + service.init_script : service.start[0];
+    return access(program.c_str(), F_OK) != 0 && errno == ENOENT;
 }
 
 std::optional<Question> status_question(const Unit& unit, const std::string& init_dir) {

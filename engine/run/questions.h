@@ -38,6 +38,9 @@ struct Surroundings {
 // In the order in which they are to be asked; none: run it.
 std::vector<Question> questions_before(const RunJob& job, const Surroundings& where);
 
+// Whether a start would find nothing that it could start, and that is no failure (if-missing: skip).
+bool is_missing(const Unit& unit, const std::string& init_dir);
+
 // Whether its service runs; nothing where nobody knows, or wants to.
 std::optional<Question> status_question(const Unit& unit, const std::string& init_dir);
 

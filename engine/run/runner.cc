@@ -297,8 +297,9 @@ Started Runner::adopt(const AdoptJob& job) {
 }
 
 void Runner::add(JobId job, RunningJob running) {
-    watch_.watch(running.child.pidfd, job);
+    int pidfd = running.child.pidfd;
     jobs_.insert_or_assign(job, std::move(running));
+    watch_.watch(pidfd, job);
 }
 
 std::optional<JobEnded> Runner::reap(JobId job) {

@@ -61,6 +61,9 @@ struct RunningJob {
     };
     std::unique_ptr<Asking> asking;
     std::shared_ptr<const Unit> start;  // of an adopted one: AdoptJob::start
+
+    // What runs is a question of ours about a start that has ended, and no part of it.
+    bool is_asked_after() const { return asking && asking->after; }
 };
 
 // What went wrong, and kept nothing from running, since it was last asked for.
@@ -78,6 +81,7 @@ class Runner {
 
     Started start(const RunJob& job);
     Started adopt(const AdoptJob& job);
+    bool is_missing(const Unit& unit) const { return devmux::is_missing(unit, config_.root + config_.init_dir); }
     // What policy-rc.d is told; empty: not known.
     void set_runlevel(std::string level) { runlevel_ = std::move(level); }
 

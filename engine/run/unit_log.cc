@@ -100,6 +100,17 @@ void UnitLog::retire(const std::string& unit) {
     files_.erase(oldest);
 }
 
+void UnitLog::retire_others(const std::function<bool(const std::string&)>& belongs) {
+    std::vector<std::pair<int64_t, std::string>> others;  // when they were printed to last
+    for (const auto& [name, file] : files_) {
+        struct stat status {};
+        if (belongs(name) || fstatat(directory_fd_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        others.emplace_back(status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec, name);
+    }
+    std::sort(others.begin(), others.end());
+    for (const auto& [printed, name] : others) retire(name);
+}
+
 std::optional<Error> UnitLog::open_file(const std::string& unit, File& file) {
     file.used = ++clock_;
     if (file.fd) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -50,6 +51,8 @@ class UnitLog {
 
     // An instance has gone, and its name may never come again: its log is kept for a while.
     void retire(const std::string& unit);
+    // The same of all that belong to nobody, the oldest first: a former daemon has left them.
+    void retire_others(const std::function<bool(const std::string& unit)>& belongs);
 
     size_t open_files() const { return open_; }
 

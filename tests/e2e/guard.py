@@ -3,6 +3,7 @@ devmux itself; with and without a daemon. The boot sequence is one in a namespac
 in which process 1 has a child called `rc`, as init(8) has."""
 import json
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -219,6 +220,51 @@ def the_boot_sequence_and_devmux_never_both_start_one(p):
     equal(ran(p, "each"), ["devmux start"], "events run it")
     contains(m.log(), "waits: left to devmux, which starts it when: file \"/nonexistent\" exists", "boot reads why")
     m.halt()
+
+
+@test
+def what_is_not_installed_is_not_taken_from_boot(p):
+    """Another script may have the unit's line; where the unit's own is not there, and may be missing, it goes on."""
+    for name in ("absent", "strict", "chosen"):
+        script(p, name)
+    p.init_script("lightdm")
+    choice = p.root / "etc/X11/default-display-manager"
+    choice.parent.mkdir(parents=True)
+    choice.write_text("/usr/sbin/lightdm\n")
+    text = "description: d\nwhen: file /nonexistent exists\ninit-script: gdm3\n"
+    p.unit("absent", text + "if-missing: skip\n")
+    p.unit("strict", text)
+    p.unit("chosen", text + "if-missing: skip\nchosen-by: /etc/X11/default-display-manager\n")
+    names = ("absent", "strict", "chosen")
+    m = Machine(p, daemon_line(p) + f"{p.dir}/rc " + " ".join(f"{p.root}/etc/init.d/{n}" for n in names) + "\n" +
+                f"{client(p)} list --json >{p.dir}/list\n")
+    m.until_booted()
+    equal({n: ran(p, n) for n in names}, {"absent": ["other start"], "strict": [], "chosen": []}, "who ran what")
+    states = {u["name"]: (u["state"], u["asked_by"]) for u in json.loads((p.dir / "list").read_text())}
+    check(states["absent"][0] in ("starting", "active"), "boot's start counts", states)
+    equal([states["absent"][1], states["strict"][0], states["chosen"][0]], ["the boot sequence", "waiting", "waiting"], "states")
+    m.halt()
+
+
+@test
+def a_status_that_hangs_is_ended(p):
+    """Behind a start of boot's that nobody saw end the script is asked whether it runs: no answer is no failure."""
+    hangs = f"case $1 in\nstatus) sleep 100000 & echo $! >{p.dir}/pid; wait ;;\nesac"
+    path = script(p, "a", then=hangs)
+    p.unit("a", "description: d\nwhen: file /nonexistent exists\ninit-script: a\ntimeout: {start: 1s}\n")
+    p.unit("b", "description: d\nwhen: no file /nonexistent exists\nrequires: a\n" + p.command())
+    subprocess.run([str(path), "start"], check=True)
+    equal(claims(p), ["a"], "boot's start, before the daemon")
+    d = p.daemon()
+    d.until_state("b", "done")
+    equal([d.state("a"), ran(p, "a")[0]], ["active", "other start"], "it counts as started, and who waits for it goes on")
+    contains(d.log_text(), "/etc/init.d/a status has not answered within 1s: it is killed", "and that is told")
+    def hangs_on():  # of what has ended there is no command line, even before its parent has noticed
+        try:
+            return pathlib.Path(f"/proc/{(p.dir / 'pid').read_text().strip()}/cmdline").read_bytes() != b""
+        except OSError:
+            return False
+    eventually(lambda: not hangs_on(), "and with it what it had begun")
 
 
 @test

@@ -1,5 +1,6 @@
 """for-each with real interfaces: they come, go, are renamed and replaced, also while no daemon runs."""
 import collections
+import os
 
 from checks import check, contains, equal, eventually, test
 from place import run
@@ -174,3 +175,20 @@ def killed_again_and_again(p):
     for name, list_ in verbs.items():
         equal(list_, (["start", "stop"] * len(list_))[:len(list_)], f"{name}: never two")
     equal({n for n, v in verbs.items() if len(v) % 2}, set(want), "and what runs is what is there")
+
+
+@test
+def logs_of_those_that_went_long_ago(p):
+    """A former daemon has left them, in this boot: the last 64 are kept, and what belongs to somebody."""
+    p.unit("u", "description: d\n" + p.command())
+    p.unit("broken", "description: d\nwhen: mause\n" + p.command())
+    p.daemon().kill()
+    log = p.dir / "run/log"
+    for name, at in [(f"gone@{i}", 1000 + i) for i in range(70)] + [("u", 1), ("broken", 1)]:
+        (log / name).write_text("x\n")
+        os.utime(log / name, (at, at))
+    (p.dir / "other").write_text("no log\n")
+    (log / "link").symlink_to(p.dir / "other")
+    p.daemon()
+    equal(sorted(f.name for f in log.iterdir()), sorted([f"gone@{i}" for i in range(6, 70)] + ["u", "broken", "link"]), "logs")
+    equal((p.dir / "other").read_text(), "no log\n", "what a link means is nobody's business")

@@ -31,7 +31,7 @@ struct Machine {
         simulation.coldplug_complete();
     }
     std::string ask(const char* unit, Starter::Kind kind, const char* of = "", bool again = false) {
-        GuardVerdict v = guard_verdict(simulation.engine().planner(), unit, {kind, of}, again);
+        GuardVerdict v = guard_verdict(simulation.engine().planner(), unit, {kind, of}, again, missing);
         text = v.text;
         switch (v.kind) {
             case GuardVerdict::Kind::GoOn: return "go on";
@@ -50,6 +50,7 @@ struct Machine {
     void file(const char* path, bool there) { simulation.feed(FileSeen{path, truth_of(there)}); }
     void end(const char* unit, JobEnded how) { REQUIRE(simulation.end_job(unit, how)); }
     std::string text;
+    bool missing = false;  // what the unit would start
 };
 
 }  // namespace
@@ -112,6 +113,20 @@ TEST_SUITE("plan/guard") {
         CHECK(m.ask("boots", Starter::Kind::Boot) == "elsewhere");
         m.file("/b", false);
         CHECK(m.ask("boots", Starter::Kind::Boot) == "leave it");
+    }
+
+    TEST_CASE("what devmux would look for in vain, somebody else may start") {
+        Machine m;
+        m.missing = true;
+        CHECK(m.all("missing") == "elsewhere, elsewhere, hand over, hand over, elsewhere, go on");
+        m.file("/m", false);
+        CHECK(m.ask("missing", Starter::Kind::Boot) == "elsewhere");
+        // It is just about to look; and what a person holds is held.
+        m.file("/m", true);
+        CHECK(m.all("missing") == "leave it, go on, hand over, hand over, elsewhere, go on");
+        m.end("missing", {.error = "not installed", .missing = true});
+        m.simulation.feed(HandRequest{"missing", UnitEvent::HandStop});
+        CHECK(m.ask("missing", Starter::Kind::Boot) == "leave it");
     }
 
     TEST_CASE("what devmux looked for in vain, somebody else may start") {

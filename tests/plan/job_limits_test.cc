@@ -277,6 +277,16 @@ TEST_SUITE("plan/job_limits") {
         b.jobs.ended(3);
         CHECK(actions.empty());
         CHECK(b.jobs.next() == b.began + 100s);
+        // Nor does the answer to another question than the one that was asked.
+        b.now = b.began + 100s;
+        b.jobs.deadline(b.now, actions);
+        REQUIRE(std::holds_alternative<LookAtJob>(actions.back()));
+        actions.clear();
+        b.jobs.signalled({.job = 1, .signal = 9, .sent = "x", .spared = ""}, b.now, actions);
+        CHECK(actions.empty());
+        b.jobs.seen({.job = 1, .text = "sleep"}, b.now, actions);
+        REQUIRE(actions.size() == 1);
+        CHECK(has(std::get<Report>(actions[0]).text, "its start has run for"));
     }
 
     TEST_CASE("nobody could be asked: it is tried again") {

@@ -5,6 +5,11 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
 
 #include "tests/run/temp_dir.h"
 
@@ -266,6 +271,30 @@ TEST_SUITE("run/unit_log") {
         CHECK(log.open_files() == 3);
         print(log, "u@b", "new\n");
         CHECK(dir.read("u@b") == "new\n");
+    }
+
+    TEST_CASE("what a former daemon left of those that have gone is kept for a while, too, the last ones") {
+        TempDir dir, elsewhere;
+        elsewhere.write("file", "not ours\n");
+        for (const char* unit : {"u", "u@a", "u@b", "u@c", "gone", "u@d"}) dir.write(unit, "x\n");
+        for (const auto& [unit, at] : std::map<std::string, time_t>{{"u", 1}, {"u@a", 2}, {"u@b", 9}, {"u@c", 3}, {"gone", 8}, {"u@d", 4}}) {
+            timespec times[2] = {{at, 0}, {at, 0}};
+            REQUIRE(utimensat(AT_FDCWD, (dir / unit).c_str(), times, 0) == 0);
+        }
+        REQUIRE(symlink((elsewhere / "file").c_str(), (dir / "a-link").c_str()) == 0);
+        REQUIRE(mkdir((dir / "folder").c_str(), 0700) == 0);
+        auto opened = UnitLog::open(dir.path(), {.retired = 2});
+        REQUIRE(opened);
+        UnitLog& log = *opened;
+        log.retire_others([](const std::string& unit) { return unit == "u" || unit == "u@a"; });
+        for (const char* kept : {"u", "u@a", "u@b", "gone", "a-link", "folder"}) CHECK(std::filesystem::exists(dir / kept));
+        for (const char* deleted : {"u@c", "u@d"}) CHECK_FALSE(std::filesystem::exists(dir / deleted));
+        CHECK(elsewhere.read("file") == "not ours\n");
+        // The oldest of them is the next.
+        print(log, "u@a", "again\n");
+        log.retire("u@a");
+        CHECK_FALSE(std::filesystem::exists(dir / "gone"));
+        CHECK(std::filesystem::exists(dir / "u@b"));
     }
 
     TEST_CASE("a directory that is not there") {
