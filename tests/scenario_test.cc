@@ -67,6 +67,20 @@ TEST_SUITE("scenarios") {
                  {"devmux-trace 1\nstart nobody\n", "t:2: there is no unit \"nobody\""},
                  {"devmux-trace 1\njob u ok\n", "t:2: no job of \"u\" runs now"},
                  {"devmux-trace 1\ndoubt myself\n", "t:2: expected \"doubt overrun\""},
+                 {"devmux-trace 1\nroute default yes 3\n", "t:2:7: expected default4, default6 or an IP address behind \"route\", found \"default\"\n    route default yes 3\n          ^\n    IPv4 and IPv6"},
+                 {"devmux-trace 1\nroute defalt4 yes 3\n", "t:2:7: expected default4, default6 or an IP address"},
+                 {"devmux-trace 1\nroute 192.0.2.0/24 yes 3\n", "t:2:7: expected default4, default6 or an IP address"},
+                 {"devmux-trace 1\nroute default4 up 3\n", "t:2:16: expected yes or no"},
+                 {"devmux-trace 1\nroute default4 yes eth0\n", "t:2:20: expected the number of a link, found \"eth0\""},
+                 {"devmux-trace 1\nroute default4 yes\n", "t:2:19: expected the number of the link that the route leads over"},
+                 {"devmux-trace 1\nroute default4\n", "t:2:15: expected \"route TO yes IFINDEX\""},
+                 {"devmux-trace 1\nroute\n", "t:2:6: expected \"route TO yes IFINDEX\""},
+                 {"devmux-trace 1\nlink eth0 up\n", "t:2:6: expected the number of a link (IFINDEX of the interface), found \"eth0\""},
+                 {"devmux-trace 1\nlink 3 eth0 online\n", "t:2:13: expected down, up or running, found \"online\""},
+                 {"devmux-trace 1\nlink 3 eth0 running usabel\n", "t:2:21: expected none, local, tentative or usable for an address"},
+                 {"devmux-trace 1\nlink 3 eth0 running usable none slave=4\n", "t:2:33: expected master=IFINDEX, lower=IFINDEX or the end"},
+                 {"devmux-trace 1\nlink 3 eth0\n", "t:2:12: expected \"link IFINDEX NAME down\""},
+                 {"devmux-trace 1\nlinks gone\n", "t:2:7: expected \"links lost\""},
                  {"devmux-trace 1\njobs soon\n", "t:2: expected \"jobs by-hand\""}}) {
             const auto& text_shown = text;
             CAPTURE(text_shown);

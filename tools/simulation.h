@@ -61,8 +61,12 @@ class Simulation {
     bool unmounted(std::string_view point);
     void listed(MountList::Entry line);  // in /etc/fstab
     // simulation_links.cc. A line of a trace: "link …", "route …", "links lost" or "links found"; where it is
-    // none, what was expected. Nothing is known of links before the first, nor from lost on to found.
-    std::optional<std::string> links(std::string_view word, std::string_view rest);
+    // none, what is wrong with which part. Nothing is known of links before the first, nor from lost on to found.
+    struct Mistake {
+        std::string_view at;  // in what was given, or its end
+        std::string what, hint;
+    };
+    std::optional<Mistake> links(std::string_view word, std::string_view rest);
     void feed(const Event& event);
     void of_init(const Event& event);  // heard again by an engine that begins
     void advance(Duration by);

@@ -276,8 +276,8 @@ class Player {
     }
 
     MaybeError link(const Line& line) {
-        auto expected = simulation_->links(line.word(), line.rest());
-        return expected ? MaybeError(wrong(line, "expected " + *expected)) : std::nullopt;
+        auto mistake = simulation_->links(line.word(), line.rest());
+        return mistake ? MaybeError(cursor_.wrong_at(line, mistake->at, mistake->what, mistake->hint)) : std::nullopt;
     }
 
     MaybeError of_init(const Line& line) {

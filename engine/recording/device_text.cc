@@ -79,6 +79,16 @@ Error TraceCursor::wrong(const TraceLine& line, std::string what, std::string hi
             .hint = std::move(hint)};
 }
 
+Error TraceCursor::wrong_at(const TraceLine& line, std::string_view part, std::string what, std::string hint) const {
+    Error error = wrong(line, std::move(what), std::move(hint));
+    const auto offset = static_cast<int>(part.data() - line.text.data());
+    error.where.column = offset + 1;
+    if (printable(line.text) != line.text) return error;  // escaped, it would have other columns
+    error.source = line.text;
+    error.caret = offset;
+    return error;
+}
+
 std::optional<Error> TraceCursor::details(DeviceDetails& out, const Other& other) {
     while (indented())
         if (auto error = detail(take(), out, other)) return error;

@@ -37,6 +37,8 @@ class TraceCursor {
     bool indented() const { return !at_end() && line().indented; }
     const TraceLine& take() { return lines_[at_++]; }
     Error wrong(const TraceLine& line, std::string what, std::string hint = "") const;
+    // With the column: `part` is a part of the line's text, or its end.
+    Error wrong_at(const TraceLine& line, std::string_view part, std::string what, std::string hint = "") const;
 
     // `other` takes the keys that only one kind of line knows, with their values as they stand there; false
     // where it does not know one, either.
