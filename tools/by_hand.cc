@@ -57,7 +57,7 @@ void add_by_hand(CLI::App& app, Commands& commands, const char* name, const char
     sub->add_option("unit", options->units, "in this order")->type_name("UNIT")->required();
     sub->add_flag("--no-wait", options->no_wait, "do not wait until it is done");
     sub->add_option("--timeout", options->timeout, "wait no longer than this; the unit goes on")
-        ->type_name("30s");
+        ->type_name("TIME");
     if (forced) sub->add_flag("--force", options->force, "also where that takes down the interface that carries the root file system or /usr");
     commands.push_back({sub, [options, method, forced](const Session& session) {
                             Duration timeout = timeout_of(options->timeout);

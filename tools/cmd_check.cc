@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "conditions/result.h"
+#include "conditions/text.h"
 #include "engine/model/configuration.h"
 #include "engine/status/status_json.h"
 #include "tools/command.h"
@@ -204,6 +205,8 @@ void add_check(CLI::App& app, Commands& commands) {
                             Findings findings;
                             std::string root = options->root;
                             while (root.ends_with('/')) root.pop_back();
+                            if (std::error_code bad; !root.empty() && !fs::is_directory(root, bad))
+                                throw CLI::ValidationError("--root", devmux::quoted(printable(options->root)) + " is no folder that is there");
                             if (options->paths.empty())
                                 collect({{unit_dirs_in(root), root}, Trust::Require, "", "", root}, findings);
                             for (const std::string& path : options->paths) {

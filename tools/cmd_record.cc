@@ -147,7 +147,7 @@ void add_record(CLI::App& app, Commands& commands) {
     auto record = std::make_shared<Recording>();
     CLI::App* sub = app.add_subcommand("record", "write down all that the engine is fed, for simulate; Ctrl-C ends it");
     sub->add_option("-o,--output", record->output, "into this file instead of the standard output")->type_name("FILE");
-    sub->add_option("--for", record->time, "end after this time")->type_name("30s");
+    sub->add_option("--for", record->time, "end after this time")->type_name("TIME");
     auto* redact = sub->add_flag("--redact", record->redact, "without what it can tell to be a secret: serial numbers, addresses, UUIDs (see devmux(1))");
     sub->add_option("--from", record->from, "redact a recording that exists already, without a daemon")
         ->type_name("TRACE")

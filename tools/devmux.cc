@@ -66,12 +66,39 @@ std::vector<std::string> arguments(int argc, char** argv) {
 }
 
 Exit no_such_subcommand(const CLI::App& app, const std::string& word) {
+    if (word.starts_with('-')) {
+        complain(devmux::quoted(printable(word)) + " is no option; `devmux --help` names them");
+        return Exit::Usage;
+    }
     std::vector<std::string> known;
     for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
         known.push_back(sub->get_name());
     std::string near = nearest(word, known);
     complain(devmux::quoted(printable(word)) + " is no subcommand; " +
              (near.empty() ? "`devmux --help` names them" : "did you mean " + near + "?"));
+    return Exit::Usage;
+}
+
+// "devmux explain UNIT" of the help of a subcommand.
+std::string usage_of(const CLI::App& app) {
+    std::string help = app.help();
+    constexpr std::string_view kUsage = "Usage: ";
+    size_t at = help.find(kUsage);
+    if (at == std::string::npos) return "";
+    at += kUsage.size();
+    return help.substr(at, help.find('\n', at) - at);
+}
+
+// What is wrong with the words of a subcommand, how it is called, and where there is more.
+Exit bad_arguments(const CLI::App& app, const CLI::ParseError& error) {
+    std::vector<CLI::App*> parsed = app.get_subcommands();
+    const CLI::App& sub = parsed.empty() ? app : *parsed[0];
+    std::string name = parsed.empty() ? "devmux" : "devmux " + sub.get_name();
+    std::string what = error.what(), usage = usage_of(sub);
+    if (!parsed.empty() && !usage.empty()) usage.insert(0, "devmux ");
+    if (std::vector<std::string> extras = app.remaining(true); !extras.empty() && error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError))
+        what = "unexpected " + devmux::quoted(printable(extras[0]));
+    complain((parsed.empty() ? "" : sub.get_name() + ": ") + what + (usage.empty() ? "" : "\n    usage: " + usage) + "\n    `" + name + " --help` says more");
     return Exit::Usage;
 }
 
@@ -111,7 +138,8 @@ Exit run(int argc, char** argv) {
         std::vector<std::string> unknown = app.remaining();
         if (!unknown.empty() && app.get_subcommands().empty())
             return no_such_subcommand(app, unknown[0]);
-        return app.exit(e) == 0 ? Exit::Ok : Exit::Usage;  // prints help, version or the mistake
+        if (e.get_exit_code() != 0) return bad_arguments(app, e);
+        return app.exit(e) == 0 ? Exit::Ok : Exit::Usage;  // prints help or the version
     } catch (const Json::exception& e) {
         complain(
             std::string("the daemon's answer is not of the form that this devmux " DEVMUX_VERSION
