@@ -34,6 +34,19 @@ bool is_one_there(const DeviceTerm& term, const Facts& facts) {
     return there;
 }
 
+// Whatever else it is to be.
+bool needs_to_carry(const Predicate& p) {
+    if (p.kind == Predicate::Kind::All) return std::any_of(p.parts.begin(), p.parts.end(), needs_to_carry);
+    return p.kind == Predicate::Kind::Comparison && p.field == Predicate::Field::CarriesRoot;
+}
+
+// Any device of the class.
+bool there_is(const DeviceTerm& term, const Facts& facts) {
+    bool there = false;
+    facts.each_device(term.class_id, "", [&](const DeviceFacts&, bool) { return there = true, false; });
+    return there;
+}
+
 // ", carries / (NFS from 10.0.2.2)": of those that do, where somebody asks.
 std::string carrying(const DeviceTerm& term, const Facts& facts, const DeviceFacts& device) {
     bool says = asks_what_it_carries(term) && facts.carries_root(device) == Truth::True;
@@ -157,12 +170,16 @@ class Explaining {
             if (e.truth == Truth::Unknown) e.supplier = awaited(c.device, facts_);
             bool there = is_of_links(term.state) && (term.quantifier == Quantifier::It || is_one_there(term, facts_));
             if (e.supplier.empty() && there) e.supplier = state_supplier(term.state);
-            if (e.supplier.empty() && term.quantifier != Quantifier::It) e.supplier = classes_.supplied_by(c.device.class_id);
+            const bool carries = e.truth == Truth::False && needs_to_carry(term.predicate);
+            const std::string local = carries ? facts_.nothing_carried() : "";
+            if (!local.empty()) e.seen = "none: nothing of / or /usr comes over the network (" + local + ")";
+            else if (carries && there_is(term, facts_)) e.supplier = "a route over it to the server of / or /usr";
+            else if (e.supplier.empty() && term.quantifier != Quantifier::It) e.supplier = classes_.supplied_by(c.device.class_id);
         } else if (c.kind == Kind::Fact) {
             e.seen = facts_.seen(c.fact);
             if (e.seen.empty())
                 e.seen = e.truth == Truth::Unknown ? "not known yet" : e.truth == Truth::True ? "yes" : "no";
-            e.supplier = fact_term(c.fact.kind).supplier;
+            e.supplier = supplier_of(c.fact);
         } else {
             e.kind = c.kind == Kind::Not   ? Explanation::Kind::Not
                      : c.kind == Kind::All ? Explanation::Kind::All

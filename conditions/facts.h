@@ -78,6 +78,7 @@ struct FactKey {
 };
 
 bool is_of_mounts(FactKind kind);
+bool is_of_units(FactKind kind);
 // Of a fact of mounts: the path that it asks about, and the type, which is empty for Mounted.
 std::string_view mount_path(const FactKey& key);
 std::string_view mount_type(const FactKey& key);
@@ -113,6 +114,8 @@ class Facts {
     // "carries / (NFS from 10.0.2.2)".
     virtual Truth carries_root(const DeviceFacts&) const { return Truth::Unknown; }
     virtual std::string carries_seen(const DeviceFacts&) const { return ""; }
+    // Where neither comes over any interface, for certain: what they are on, "/ is on ext4". Else nothing.
+    virtual std::string nothing_carried() const { return ""; }
     // What was seen instead, where there is more to say than yes and no.
     virtual std::string seen(const FactKey&) const { return ""; }
 };

@@ -121,6 +121,22 @@ bool is_of_mounts(FactKind kind) {
     return kind == FactKind::Mounted || kind == FactKind::OnType || kind == FactKind::RootOnType;
 }
 
+bool is_of_units(FactKind kind) {
+    return kind == FactKind::UnitActive || kind == FactKind::UnitFailed || kind == FactKind::UnitDone;
+}
+
+std::string supplier_of(const FactKey& key) {
+    std::string out(fact_term(key.kind).supplier);
+    auto put = [&out](std::string_view what, const std::string& text) {
+        if (size_t at = out.rfind(what); at != std::string::npos) out.replace(at, what.size(), text);
+    };
+    if (is_of_units(key.kind) || key.kind == FactKind::Mode) put("NAME", word(key.name));
+    if (key.kind == FactKind::Runlevel) put("telinit N", "telinit " + key.name.substr(0, 1));
+    if (key.kind == FactKind::Mounted) put("PATH", path(mount_path(key)));
+    if (key.kind == FactKind::OnType) put("FSTYPE", word(mount_type(key)));
+    return out;
+}
+
 std::string_view mount_path(const FactKey& key) {
     std::string_view name = key.name;
     if (key.kind == FactKind::RootOnType) return "/";

@@ -28,6 +28,8 @@ std::span<const FactTerm> fact_terms();
 // ("network online", and the class "network interface").
 bool is_fixed(const FactTerm& term);
 const FactTerm& fact_term(FactKind kind);
+// Who could make this very fact true: "the unit itself: devmux explain gdm".
+std::string supplier_of(const FactKey& key);
 
 // The state of a device in a presence: `sound card bound`. Some are of network interfaces alone
 // (condition.h, is_of_links()).

@@ -142,6 +142,8 @@ class Shell final : public Control, private ChildWatch {
     UnitSnapshot describe_broken(const std::string& name) const;
     bool is_unloaded(const std::string& name) const;
     std::optional<Error> by_hand(HandRequest request);
+    Error why_absent(const std::string& name) const;
+    std::vector<AbsentUnit> absent_units(const Condition& condition) const;
     Error name_an_instance(const Managed& m) const;
     void tell_instances(const Managed& m, UnitSnapshot& s) const;
     void look_at_waits();

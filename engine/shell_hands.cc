@@ -5,6 +5,7 @@
 #include "conditions/spelling.h"
 #include "conditions/text.h"
 #include "engine/shell.h"
+#include "engine/status/no_such_unit.h"
 
 namespace devmux {
 namespace {
@@ -100,6 +101,7 @@ Result<EvalSnapshot> Shell::eval(const std::string& text) {
     s.explanation = explain(*condition, engine_->world(), *configuration_->classes, Loop::now(), {});
     s.reading = s.truth == Truth::Unknown && (walking_ || new_file || waits_for_file(*condition) || waits_for_mount(*condition) ||
                                               waits_for_links(*condition));
+    s.absent = absent_units(*condition);
     return s;
 }
 
@@ -123,17 +125,33 @@ Error Shell::name_an_instance(const Managed& m) const {
                  names.empty() ? "there is none now" : names);
 }
 
+// Of a unit that is not in force, or is no unit.
+Error Shell::why_absent(const std::string& name) const {
+    if (configuration_->masked.contains(name)) return plain("the unit " + quoted(name) + " is masked", "devmux unmask " + name);
+    if (auto broken = configuration_->broken.find(name); broken != configuration_->broken.end())
+        return plain("the unit " + quoted(name) + " is broken: " + broken->second.front().to_string());
+    auto there = disk_.against(*configuration_).units.find(name);
+    if (there != disk_.against(*configuration_).units.end() && there->second == ConfigurationChanges::Change::New)
+        return plain("the unit " + quoted(name) + " is not loaded yet", "devmux reload");
+    return no_such_unit(name, units());
+}
+
+// Those that a condition names: it may wait for ever for one that was misspelled, and is not wrong, for it may come.
+std::vector<AbsentUnit> Shell::absent_units(const Condition& condition) const {
+    std::vector<AbsentUnit> out;
+    each_leaf(condition, [&](const Condition& leaf) {
+        const std::string& name = leaf.fact.name;
+        bool told = std::any_of(out.begin(), out.end(), [&](const AbsentUnit& a) { return a.unit == name; });
+        if (leaf.kind != Condition::Kind::Fact || !is_of_units(leaf.fact.kind) || told || engine_->planner().find(name)) return;
+        Error why = why_absent(name);
+        out.push_back({name, why.what, why.hint});
+    });
+    return out;
+}
+
 std::optional<Error> Shell::by_hand(HandRequest request) {
     auto index = engine_->planner().find(request.unit);
-    if (!index && configuration_->masked.contains(request.unit))
-        return plain("the unit " + quoted(request.unit) + " is masked", "devmux unmask " + request.unit);
-    if (!index && configuration_->broken.contains(request.unit))
-        return plain("the unit " + quoted(request.unit) + " is broken: " +
-                     configuration_->broken.at(request.unit).front().to_string());
-    auto there = disk_.against(*configuration_).units.find(request.unit);
-    if (!index && there != disk_.against(*configuration_).units.end() && there->second == ConfigurationChanges::Change::New)
-        return plain("the unit " + quoted(request.unit) + " is not loaded yet", "devmux reload");
-    if (!index) return plain("there is no unit " + quoted(printable(request.unit)), "devmux list shows them");
+    if (!index) return why_absent(request.unit);
     const Managed& m = engine_->planner().units()[*index];
     if (m.unit->is_template()) return name_an_instance(m);
     bool starts = request.event == UnitEvent::HandStart, restarts = request.event == UnitEvent::HandRestart;

@@ -108,6 +108,11 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     s.stop_when = unit.stop_when_text;
     s.boot_if = unit.boot_if_text;
     if (unit.refresh) s.refresh = to_string(*unit.refresh);
+    s.takes_down = unit.keeps_links ? "no" : unit.takes_down ? to_string(*unit.takes_down) : "";
+    if (unit.service.may_be_missing) s.if_missing = "skip";
+    s.chosen_by = unit.service.chosen_by;
+    if (const Unit& next = m.chosen ? *m.chosen : unit; next.is_chosen) s.chosen = next.service.init_script;
+    s.links = unit.links;
     s.last_reload = m.refreshing.last;
     s.reload_failed = m.refreshing.failed;
     s.task = unit.task;

@@ -35,6 +35,7 @@ void add_eval(CLI::App& app, Commands& commands) {
              }
              if (!eval) return report(eval);
              std::string truth = eval.value.at("truth");
+             complain_of_absent(eval.value);
              if (session.json) {
                  print_json(eval.value);
              } else {

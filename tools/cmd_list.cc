@@ -3,6 +3,30 @@
 #include "tools/output.h"
 
 namespace devmux {
+namespace {
+
+// "init-script lightdm (chosen)": another one than its file names.
+std::string starts(const Json& u) {
+    return u.at("service").get<std::string>() + (u.at("chosen") == "" ? "" : " (chosen)");
+}
+
+// When it is started, and what else has a say in that or in its stop.
+std::string condition(const Json& u) {
+    std::string out;
+    auto add = [&out](const std::string& key, const std::string& text) {
+        if (!text.empty()) out += (out.empty() ? "" : "; ") + key + text;
+    };
+    std::string kind = u.at("kind"), condition = u.at("condition");
+    if (u.at("state") == "for-each") add("for-each ", u.at("for_each"));
+    add("", condition.empty() ? kind : kind + " " + condition);
+    add("boot-if ", u.at("boot_if"));
+    add("requires ", joined(u.at("requires")));
+    add("takes-down ", u.at("takes_down"));
+    add("", on_disk_text(u));
+    return out;
+}
+
+}  // namespace
 
 void add_list(CLI::App& app, Commands& commands) {
     CLI::App* sub = app.add_subcommand("list", "all units, with what they start and when");
@@ -16,16 +40,8 @@ void add_list(CLI::App& app, Commands& commands) {
                             }
                             std::vector<Row> rows;
                             for (const Json& u : units.value) {
-                                std::string state = u.at("state"), kind = u.at("kind"),
-                                            condition = u.at("condition"), disk = on_disk_text(u), boot = u.at("boot_if");
-                                if (state == "for-each") kind = "for-each " + u.at("for_each").get<std::string>() + "; " + kind;
-                                rows.push_back(
-                                    {{u.at("name")},
-                                     {state, colour_of_state(state)},
-                                     {u.at("service")},
-                                     {(condition.empty() ? kind : kind + " " + condition) +
-                                      (boot.empty() ? "" : (kind.empty() ? "boot-if " : "; boot-if ") + boot) +
-                                      (disk.empty() ? "" : (kind.empty() ? "" : "; ") + disk)}});
+                                std::string state = u.at("state");
+                                rows.push_back({{u.at("name")}, {state, colour_of_state(state)}, {starts(u)}, {condition(u)}});
                             }
                             print_table({"NAME", "STATE", "STARTS", "CONDITION"}, rows);
                             return Exit::Ok;

@@ -103,6 +103,14 @@ std::string remark(const Json& u) {
     return disk.empty() || !u.at("errors").empty() ? text : text + (text.empty() ? "" : "; ") + disk;
 }
 
+// The file that chooses its script, and which one that is.
+std::string chosen_text(const Json& u) {
+    std::string file = u.at("chosen_by"), script = u.at("chosen"), service = u.at("service");
+    if (file.empty()) return "";
+    if (script.empty()) return file + ", which chooses none";
+    return file + ", which chooses " + script + (service == "init-script " + script ? "" : ", once this one has stopped");
+}
+
 void print_unit(const Json& u) {
     std::string state = u.at("state"), kind = u.at("kind"), hold = u.at("hold");
     print_line(painted(Colour::Bold, u.at("name").get<std::string>()) +
@@ -119,6 +127,11 @@ void print_unit(const Json& u) {
     print_field("stop-when", u.at("stop_when").get<std::string>());
     print_field("boot-if", u.at("boot_if").get<std::string>());
     print_field("refresh", u.at("refresh").get<std::string>());
+    print_field("takes-down", u.at("takes_down").get<std::string>());
+    print_field("if-missing", u.at("if_missing").get<std::string>());
+    print_field("chosen-by", chosen_text(u));
+    for (const char* key : {"requires", "wants", "after", "before", "conflicts", "provides", "then", "on_failure"})
+        print_field(std::string_view(key) == "on_failure" ? "on-failure" : key, joined(u.at(key)));
     if (state == "broken" || state == "masked" || state == "new") {
         print_field("state", state, colour_of_state(state));
         for (const Json& error : u.at("errors"))

@@ -2,6 +2,7 @@
 // waits for ever; a script that nobody watches gives up after 30 s and says what was missing.
 #include <unistd.h>
 
+#include "conditions/text.h"
 #include "tools/command.h"
 #include "tools/output.h"
 
@@ -10,6 +11,12 @@ namespace {
 
 Exit wait_for(const Session& session, const std::string& condition, Duration timeout) {
     Client client(session.runtime_dir);
+    // Who waits for a unit that nobody has loaded may wait for ever: it is said at once.
+    if (lower(condition).find("unit") != std::string::npos) {
+        Reply eval = client.wait("Eval", {condition}, timeout);
+        if (!eval && eval.code != Exit::TimedOut) return report(eval);
+        if (eval) complain_of_absent(eval.value, "; waiting for it all the same");
+    }
     Reply held = client.wait("Wait", {condition}, timeout);
     if (held) {
         if (session.json) print_json(held.value);
@@ -40,7 +47,7 @@ void add_wait(CLI::App& app, Commands& commands) {
         ->type_name("COND")
         ->required();
     sub->add_option("--timeout", options->timeout, "give up after this time, or `none`")
-        ->type_name("30s");
+        ->type_name("TIME");
     sub->footer("Without --timeout: none on a terminal, 30s elsewhere; then the exit code is 124.");
     commands.push_back({sub, [options](const Session& session) {
                             bool person = isatty(STDIN_FILENO) == 1;

@@ -167,6 +167,13 @@ void print_missing(const Json& missing) {
     }
 }
 
+void complain_of_absent(const Json& eval, std::string_view behind) {
+    for (const Json& absent : eval.at("absent")) {
+        std::string hint = absent.at("hint");
+        complain(absent.at("what").get<std::string>() + std::string(behind) + (hint.empty() ? "" : "\n    " + hint));
+    }
+}
+
 std::string waits_for(const Json& missing) {
     std::string out;
     for (const Json& leaf : missing) {

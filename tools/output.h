@@ -46,6 +46,10 @@ void print_missing(const Json& missing);
 // "mouse, framebuffer (unknown), not settled": what a unit waits for, in one line.
 std::string waits_for(const Json& missing);
 
+// To stderr: the units that a condition names and that are not there (of the answer of Eval); `behind` goes on with
+// what was said of each.
+void complain_of_absent(const Json& eval, std::string_view behind = "");
+
 // That what is in force of a unit is not what its file says now; empty: it is.
 std::string on_disk_text(const Json& unit);
 

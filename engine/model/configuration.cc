@@ -129,7 +129,8 @@ class Loading {
         auto copy = std::make_shared<Unit>(*unit);
         auto text = read_trusted(*dirs_.root + file, kChoiceBytes, trust_, folders_);
         std::string script = text ? script_chosen_in(*text) : "";
-        if (!script.empty()) copy->service.init_script = script;
+        copy->is_chosen = !script.empty();
+        if (copy->is_chosen) copy->service.init_script = script;
         else copy->warnings.push_back(text ? at(*dirs_.root + file, "names no program in its first line: " + unit->service.init_script + " it is",
                                                 "the path of one: /usr/sbin/lightdm") : text.error());
         return copy;

@@ -58,6 +58,7 @@ struct Unit {
     std::shared_ptr<const DeviceTerm> takes_down;
     bool keeps_links = false;  // takes-down: no
     Service service;
+    bool is_chosen = false;    // the file of chosen-by names its script
     UnitLinks links;
     bool task = false;
     std::shared_ptr<const TimeLimits> limits;  // of its jobs; null: as usual

@@ -124,6 +124,10 @@ std::string carries_text(const Carriers& carriers, const KnownMounts& mounts, co
         }
         case Truth::False: break;
     }
+    return "carries neither / nor /usr: " + lies_on(carriers, mounts, links);
+}
+
+std::string lies_on(const Carriers& carriers, const KnownMounts& mounts, const KnownLinks& links) {
     std::string out;
     for (std::string_view path : kPaths)
         if (const Mount* mount = mount_of(mounts, path)) {
@@ -132,7 +136,7 @@ std::string carries_text(const Carriers& carriers, const KnownMounts& mounts, co
                 if (carried.server == mount->server) server += " over " + names_of(links, carried.over);
             if (path == kRootPath || mount->point != "/") out += (out.empty() ? "" : ", ") + std::string(path) + " is on " + printable(mount->type) + server;
         }
-    return "carries neither / nor /usr: " + out;
+    return out;
 }
 
 std::vector<std::string> carrier_lines(const Carriers& carriers, const KnownLinks& links) {

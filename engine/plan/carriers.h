@@ -45,6 +45,8 @@ Truth carries(const Carriers& carriers, const KnownLinks& links, const DeviceFac
 std::string carried_text(const Carriers& carriers, const KnownLinks& links, const DeviceFacts& device);
 // "carries / (NFS from 10.0.2.2)"; or why it does not, or why that is not known.
 std::string carries_text(const Carriers& carriers, const KnownMounts& mounts, const KnownLinks& links, const DeviceFacts& device);
+// What the paths in question lie on: "/ is on ext4, /usr is on nfs4 from 10.0.2.2 over eth0".
+std::string lies_on(const Carriers& carriers, const KnownMounts& mounts, const KnownLinks& links);
 // One line for each link that carries something: "eth0 carries / (NFS from 10.0.2.2)".
 std::vector<std::string> carrier_lines(const Carriers& carriers, const KnownLinks& links);
 

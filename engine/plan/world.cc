@@ -1,6 +1,8 @@
 // See world.h.
 #include "engine/plan/world.h"
 
+#include <array>
+
 #include "engine/model/unit_links.h"
 #include "engine/plan/kernel_arguments.h"
 
@@ -17,6 +19,9 @@ bool has_kernel_argument(std::string_view line, std::string_view wanted) {
     }
     return false;
 }
+
+constexpr std::array kEveryActual{Actual::Waiting, Actual::Starting, Actual::Active, Actual::Done,
+                                  Actual::Stopping, Actual::Failed, Actual::Absent};
 
 // "2", or "2 to 5".
 Truth is_in(std::string_view runlevels, std::string_view runlevel) {
@@ -61,7 +66,24 @@ std::string World::seen(const FactKey& key) const {
     if (key.kind == FactKind::NetworkOnline) return seen_of_network(links);
     if (key.kind == FactKind::RouteTo) return seen_of_route(links, key.name);
     if (key.kind == FactKind::Mode) return mode.empty() ? "no mode is set" : "it is " + mode;
+    if (is_of_units(key.kind)) return seen_of_unit(key.name);
     return is_of_mounts(key.kind) ? seen_of_mounts(mounts, key, kernel_command_line) : "";
+}
+
+std::string World::seen_of_unit(const std::string& name) const {
+    if (!unit_is) return "";
+    if (unit_is_unknown && unit_is_unknown(name) && !unit_is(name, Actual::Waiting)) return "it is broken, or not loaded";
+    std::string out;
+    for (Actual actual : kEveryActual) {
+        auto is = unit_is(name, actual);
+        if (!is) return "there is no such unit";
+        if (*is) out += (out.empty() ? "it is " : ", ") + std::string(actual == Actual::Absent ? "not installed" : to_string(actual));
+    }
+    return out.empty() ? "it has no instance" : out;
+}
+
+std::string World::nothing_carried() const {
+    return carriers.mounts && carriers.carried.empty() ? lies_on(carriers, mounts, links) : "";
 }
 
 bool World::renew_carriers() {

@@ -41,6 +41,7 @@ class World final : public Facts {
     std::string link_seen(const DeviceFacts& device) const override { return devmux::link_seen(links, device); }
     Truth carries_root(const DeviceFacts& device) const override { return carries(carriers, links, device); }
     std::string carries_seen(const DeviceFacts& device) const override { return carries_text(carriers, mounts, links, device); }
+    std::string nothing_carried() const override;
     // Whether a link may carry something that this machine lives on. Before anything is known of mounts: as it was.
     bool may_be_carried() const { return carriers.mounts || !carriers.carried.empty() ? !carriers.carried.empty() : was_carried; }
     // After news of mounts or links; false where they changed nothing of it.
@@ -64,6 +65,9 @@ class World final : public Facts {
     // one, or one that was here before in this boot, nobody knows.
     std::function<std::optional<bool>(const std::string&, Actual)> unit_is;
     std::function<bool(const std::string&)> unit_is_unknown;
+
+  private:
+    std::string seen_of_unit(const std::string& name) const;
 };
 
 }  // namespace devmux

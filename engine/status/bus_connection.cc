@@ -13,6 +13,7 @@
 #include <exception>
 
 #include "conditions/text.h"
+#include "engine/status/no_such_unit.h"
 #include "engine/status/status_json.h"
 #include "engine/system/errno_error.h"
 
@@ -142,21 +143,7 @@ int BusConnection::refuse(sd_bus_message* call, const char* name, const Error& e
 }
 
 int BusConnection::no_such_unit(sd_bus_message* call, const std::string& name) {
-    std::vector<std::string> names;
-    for (const UnitSnapshot& unit : control_.units()) {
-        names.push_back(unit.name);
-        bool of_it = !unit.for_each.empty() && unit.of.empty() && name.starts_with(unit.name + "@");
-        if (!of_it) continue;
-        std::string there;
-        for (const std::string& instance : unit.instances) there += (there.empty() ? "there is " : ", ") + instance;
-        return refuse(call, kNoSuchUnit,
-                      {Mark{}, "the unit " + quoted(unit.name) + " has no instance " + quoted(name), "", -1,
-                       there.empty() ? "it has none now; for-each: " + unit.for_each : there});
-    }
-    std::string near = nearest(name, names);
-    Error error{Mark{}, "there is no unit " + quoted(name), "", -1,
-                near.empty() ? "`devmux list` names them all" : "did you mean " + near + "?"};
-    return refuse(call, kNoSuchUnit, error);
+    return refuse(call, kNoSuchUnit, devmux::no_such_unit(name, control_.units()));
 }
 
 int BusConnection::answer_unit(sd_bus_message* call, const std::string& name) {

@@ -11,6 +11,7 @@
 #include "conditions/duration.h"
 #include "conditions/explain.h"
 #include "conditions/truth.h"
+#include "engine/model/unit_links.h"
 
 namespace devmux {
 
@@ -28,6 +29,11 @@ struct UnitSnapshot {
     std::string stop_when;  // canonical, or empty
     std::string boot_if;    // the same
     std::string refresh;    // the devices for which it is reloaded, or empty
+    std::string takes_down;  // what its stop takes down, "no" for nothing; empty: it does not say
+    std::string if_missing;  // "skip", or empty
+    std::string chosen_by;   // the file that names the script; or empty
+    std::string chosen;      // the script that it names; empty: none. Another one may run still
+    UnitLinks links;
     bool task = false;
     // for-each, of a unit with instances: these have the states
     // waiting, starting, active, done, stopping, failed; overdue (it starts or stops, and takes longer than
@@ -73,11 +79,17 @@ struct ClassSnapshot {
     uint64_t present = 0;
 };
 
+// A unit that a condition names and that is not in force: why, and the next step.
+struct AbsentUnit {
+    std::string unit, what, hint;
+};
+
 struct EvalSnapshot {
     std::string condition;  // canonical
     Truth truth = Truth::Unknown;
     Explanation explanation;
     bool reading = false;  // what it asks for is being looked up: ask again in a moment
+    std::vector<AbsentUnit> absent{};  // that it names, each once
 };
 
 // A unit that is there no more: an instance whose device has gone, or one whose file has.

@@ -2,6 +2,7 @@
 // nothing to complain of; the error handler is there for the day somebody forgets one.
 #include "engine/status/status_json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -73,6 +74,12 @@ Json missing_list(const Explanation& e) {
     return out;
 }
 
+// "on-failure" as a key of JSON.
+std::string with_underscores(std::string key) {
+    std::replace(key.begin(), key.end(), '-', '_');
+    return key;
+}
+
 Json object(const UnitSnapshot& u) {
     Json out{{"name", printable(u.name)},
              {"description", printable(u.description)},
@@ -87,25 +94,30 @@ Json object(const UnitSnapshot& u) {
              {"stop_when", printable(u.stop_when)},
              {"boot_if", printable(u.boot_if)},
              {"refresh", printable(u.refresh)},
-             {"task", u.task},
-             {"state", u.state},
-             {"wanted", u.wanted},
-             {"hold", u.hold},
-             {"asked_by", u.asked_by},
-             {"verdict", to_string(u.verdict)},
-             {"since_s", seconds(u.since)},
-             {"reason", printable(u.reason)},
-             {"last_end", printable(u.last_end)},
-             {"last_reload", printable(u.last_reload)},
-             {"reload_failed", u.reload_failed},
-             {"remark", u.remark},
-             {"pid", u.pid},
-             {"starts", u.starts},
-             {"queued", u.queued},
-             {"changed_on_disk", u.changed_on_disk},
-             {"on_disk", u.on_disk},
-             {"errors", lines(u.errors)},
-             {"warnings", lines(u.warnings)}};
+             {"takes_down", printable(u.takes_down)},
+             {"if_missing", u.if_missing},
+             {"chosen_by", printable(u.chosen_by)},
+             {"chosen", printable(u.chosen)}};
+    for (const LinkKey& key : link_keys()) out[with_underscores(key.key)] = texts(u.links.*key.list);
+    out.update({{"task", u.task},
+                {"state", u.state},
+                {"wanted", u.wanted},
+                {"hold", u.hold},
+                {"asked_by", u.asked_by},
+                {"verdict", to_string(u.verdict)},
+                {"since_s", seconds(u.since)},
+                {"reason", printable(u.reason)},
+                {"last_end", printable(u.last_end)},
+                {"last_reload", printable(u.last_reload)},
+                {"reload_failed", u.reload_failed},
+                {"remark", u.remark},
+                {"pid", u.pid},
+                {"starts", u.starts},
+                {"queued", u.queued},
+                {"changed_on_disk", u.changed_on_disk},
+                {"on_disk", u.on_disk},
+                {"errors", lines(u.errors)},
+                {"warnings", lines(u.warnings)}});
     if (u.explanation) {
         out["explanation"] = tree(*u.explanation);
         out["missing"] = missing_list(*u.explanation);
@@ -194,11 +206,15 @@ std::string to_json(const std::vector<DeviceSnapshot>& devices) { return array_o
 std::string to_json(const std::vector<ClassSnapshot>& classes) { return array_of(classes); }
 
 std::string to_json(const EvalSnapshot& e) {
+    Json absent = Json::array();
+    for (const AbsentUnit& a : e.absent)
+        absent.push_back({{"unit", printable(a.unit)}, {"what", printable_lines(a.what)}, {"hint", printable(a.hint)}});
     return dumped({{"condition", printable(e.condition)},
                    {"truth", to_string(e.truth)},
                    {"explanation", tree(e.explanation)},
                    {"missing", missing_list(e.explanation)},
-                   {"reading", e.reading}});
+                   {"reading", e.reading},
+                   {"absent", absent}});
 }
 
 std::string to_json(const ReloadSnapshot& r) {

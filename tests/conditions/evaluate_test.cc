@@ -288,6 +288,12 @@ TEST_SUITE("conditions/evaluate") {
         CHECK(supplier("network interface online").starts_with("whoever configures the network"));
         CHECK(supplier("network interface[name = \"eth1\"] online") == "somebody");
         CHECK(supplier("at least 2 network interfaces") == "somebody");
+        // Facts: with the name that is meant.
+        CHECK(supplier("unit gdm active") == "the unit itself: devmux explain gdm");
+        CHECK(supplier("mode docked") == "whoever sets it: devmux mode docked");
+        CHECK(supplier("/srv mounted") == "whoever mounts it: mount /srv");
+        CHECK(supplier("/srv on ext4") == "whoever mounts it: mount -t ext4");
+        CHECK(supplier("runlevel 2 to 5") == "init: telinit 2");
     }
 
     TEST_CASE("what carries the root file system is asked of the facts, and not of the device") {
@@ -309,6 +315,14 @@ TEST_SUITE("conditions/evaluate") {
         CHECK(truth(facts, "network interface[carries-root]") == F);
         CHECK(says("network interface[carries-root]").seen == "none; not counted: eth0 (/devices/eth0): not carries-root");
         CHECK(truth(facts, "network interface[not carries-root and name = eth0]") == T);
+        // Something comes over the network, over another one; and on a machine on disks no card is of any help.
+        CHECK(says("network interface[carries-root]").supplier == "a route over it to the server of / or /usr");
+        facts.local = "/ is on ext4";
+        for (const char* text : {"network interface[carries-root]", "first network interface[name = eth0 and carries-root] up"}) {
+            CHECK(says(text).seen == "none: nothing of / or /usr comes over the network (/ is on ext4)");
+            CHECK(says(text).supplier.empty());
+        }
+        CHECK(says("network interface[not carries-root and name = eth1]").supplier == "somebody");
     }
 
     TEST_CASE("a no says what was seen instead, how old it is, and who could help") {

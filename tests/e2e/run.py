@@ -15,6 +15,7 @@ made.  The last line is "N passed, N failed"; the exit code is 1 if any failed. 
     by_hand.py, reload.py               people, restarts, changed files
     bad_files.py, bad_events.py         bad input
     crash.py, client.py, storm.py       kill -9; every subcommand; 20,000 events, and silence
+    strangers.py                        what people type who have not read the manual
     record.py                           recordings, and what if
     guard.py                            init scripts that ask: boot, people, no daemon
     services.py                         init scripts, policy-rc.d, daemons, dev.d, users
@@ -34,7 +35,7 @@ import sys
 import time
 import traceback
 
-import links, events, environment, facts, mounts, network, carriers, by_hand, reload, bad_files, bad_events, crash, client, storm, flapping, timeouts, resync, udev, hotplug_helper, transports, record, services, guard, boot, instances  # noqa: E401,F401  they register
+import links, events, environment, facts, mounts, network, carriers, by_hand, reload, bad_files, bad_events, crash, client, strangers, storm, flapping, timeouts, resync, udev, hotplug_helper, transports, record, services, guard, boot, instances  # noqa: E401,F401  they register
 from checks import TESTS, Failure
 from place import Place
 

@@ -47,6 +47,7 @@ TEST_SUITE("plan/carriers") {
         Machine m(kExt4, kExt4);
         CHECK(m.carried("eth0", 2) == F);
         CHECK(m.says("eth0", 2) == "carries neither / nor /usr: / is on ext4");
+        CHECK(lies_on(carriers_of(m.mounts, m.links), m.mounts, m.links) == "/ is on ext4");
         CHECK(servers_of(m.mounts).empty());
         CHECK(m.all().empty());
     }

@@ -57,7 +57,8 @@ TEST_CASE("a unit has all its keys, in the order of the snapshot") {
                    .starts = 3};
     Json j = Json::parse(to_json(u));
     CHECK(keys(j) ==
-          "name description file service kind for_each of device instances condition stop_when boot_if refresh task state wanted hold asked_by verdict "
+          "name description file service kind for_each of device instances condition stop_when boot_if refresh takes_down if_missing chosen_by "
+          "chosen requires wants after before conflicts provides then on_failure task state wanted hold asked_by verdict "
           "since_s reason last_end last_reload reload_failed remark pid starts queued changed_on_disk on_disk errors warnings");
     CHECK(j["verdict"] == "unknown");
     CHECK(j["since_s"] == 2.25);
@@ -155,7 +156,11 @@ TEST_CASE("bytes that are no text come out as text, wherever they stand") {
 
 TEST_CASE("a verdict") {
     Json j = Json::parse(to_json(EvalSnapshot{"mouse", Truth::False, leaf("mouse", Truth::False)}));
-    CHECK(keys(j) == "condition truth explanation missing reading");
+    CHECK(keys(j) == "condition truth explanation missing reading absent");
+    EvalSnapshot lost{"unit helo active", Truth::False, {}};
+    lost.absent = {{"helo", "there is no unit \"helo\"", "did you mean hello?"}};
+    CHECK(Json::parse(to_json(lost))["absent"].dump() ==
+          R"([{"unit":"helo","what":"there is no unit \"helo\"","hint":"did you mean hello?"}])");
     CHECK(j["truth"] == "false");
     CHECK(j["missing"][0]["text"] == "mouse");
     Json held =

@@ -103,6 +103,8 @@ struct TestFacts final : Facts {
     std::string carries_seen(const DeviceFacts& device) const override {
         return carries_root(device) == Truth::True ? "carries / (NFS from 10.0.2.2)" : "";
     }
+    std::string local;  // what / is on, where nothing of it comes over the network
+    std::string nothing_carried() const override { return local; }
     Truth fact(const FactKey& key) const override {
         auto it = facts.find(key);
         return it == facts.end() ? Truth::Unknown : it->second;
