@@ -57,7 +57,11 @@ class Evaluation {
 
     Verdict first(const Condition& c) {
         Memory::Slot& memory = slot(c);
-        if (memory.latch) return {Truth::True, memory.latch, kNever};
+        if (memory.latch) {
+            // It won under a former engine, and the walk comes to it yet: who starts for it is told of it then.
+            bool awaited = !facts_.coldplug_complete() && !facts_.stands(memory.latch->devpath, memory.latch->generation);
+            return {awaited ? Truth::Unknown : Truth::True, memory.latch, kNever};
+        }
         Count count = count_devices(c.device, facts_);
         if (count.known > 0) memory.latch = count.witness;
         Truth truth = truth_of_count(c.device, count);
