@@ -5,13 +5,14 @@
 
 #include "engine/loop.h"
 #include "engine/model/unit_folders.h"
+#include "engine/system/clock.h"
 
 namespace devmux {
 namespace {
 
-// Looks take a twentieth of the loop's time, however often somebody asks. Only who has asked for so long that
-// a second of looks is above that share gets an answer of before: one look is always fresh, also where the
-// machine is slow and many files stand there.
+// Looks take a twentieth of the processor's time, however often somebody asks. Only who has asked for so long
+// that a second of looks is above that share gets an answer of before: one look is always fresh, also where
+// the machine has much else to do.
 constexpr int kShare = 20;
 constexpr Duration kAbove = std::chrono::seconds(1);
 
@@ -32,11 +33,11 @@ void UnitsOnDisk::note_errors(const Configuration& there) {
 }
 
 const ConfigurationChanges& UnitsOnDisk::against(const Configuration& in_force) {
-    Time began = Loop::now();
-    paid_ = std::max(paid_, began);
-    if (paid_ > began + kShare * kAbove) return changes_;
+    Time now = Loop::now(), began = read_clock(CLOCK_THREAD_CPUTIME_ID);
+    paid_ = std::max(paid_, now);
+    if (paid_ > now + kShare * kAbove) return changes_;
     uint64_t fingerprint = fingerprint_of(dirs_);
-    paid_ += kShare * (Loop::now() - began);
+    paid_ += kShare * (read_clock(CLOCK_THREAD_CPUTIME_ID) - began);
     if (fingerprint != fingerprint_) {
         fingerprint_ = fingerprint;
         Configuration there = load_configuration(dirs_, Trust::Require);

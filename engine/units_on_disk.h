@@ -32,7 +32,7 @@ class UnitsOnDisk {
     uint64_t fingerprint_ = 0;
     ConfigurationChanges changes_;  // as of the last look
     std::map<std::string, std::vector<std::string>> errors_;  // of units that are broken there
-    Time paid_{};  // the looks until now are within their share of the loop's time from here on
+    Time paid_{};  // from here on the looks until now are within their share
 };
 
 }  // namespace devmux
