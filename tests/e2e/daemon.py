@@ -8,6 +8,8 @@ from checks import Failure, check, equal, eventually
 
 
 class Daemon:
+    slowed, slowed_clients = (), ()  # what they are run by; run.py --slow
+
     def __init__(self, place, *args, wait=True, units=None, runtime=None, env=None, netns=None, root=True,
                  prefix=()):
         self.place = place
@@ -21,7 +23,7 @@ class Daemon:
             argv += ["--units", str(folder)]
         if root:
             argv += ["--root", str(place.root)]
-        argv += args
+        argv = [*self.slowed, *argv, *args]
         with open(self._log, "ab") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=env, start_new_session=True)
@@ -71,7 +73,7 @@ class Daemon:
     # -- asking it --------------------------------------------------------------------------------
 
     def argv(self, *args):
-        return [str(self.tools / "devmux"), "--runtime-dir", str(self.runtime), *map(str, args)]
+        return [*self.slowed_clients, str(self.tools / "devmux"), "--runtime-dir", str(self.runtime), *map(str, args)]
 
     def ask(self, *args, code=0, **more):
         more = {"env": {**os.environ, "DEVMUX_RUNTIME_DIR": ""}, "stdin": subprocess.DEVNULL, **more}

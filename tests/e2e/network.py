@@ -218,6 +218,7 @@ def first_online_starts_once(p):
         d.wait(f'network interface[name = "{name}"] online')
         (started,) = p.until_runs("first", 1)
         equal(started.env["INTERFACE"], one, "the first wins")
+        d.until_log("needs: waits for $network")
         contains(d.ask("status", "needs").stdout, "waits for $network: IPv4: an address, and no default route", "who requires it waits")
     contains(d.ask("explain", "first").stdout, "held for this boot", "explanation")
     ip(here, "route", "add", "default", "via", "10.9.1.9")

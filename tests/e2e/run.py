@@ -5,6 +5,7 @@
 
 A NAME is a part of a test's name; without one, all run.  Root is needed: links and loop devices are
 made.  The last line is "N passed, N failed"; the exit code is 1 if any failed.  Nothing is left behind.
+With --slow daemons, or clients, they are starved: who counts on how fast something happens is found.
 
     checks.py                           expecting and waiting
     place.py, daemon.py, uevents.py     where a test lives; a daemon and its client; made uevents
@@ -31,12 +32,14 @@ made.  The last line is "N passed, N failed"; the exit code is 1 if any failed. 
 import argparse
 import os
 import signal
+import subprocess
 import sys
 import time
 import traceback
 
 import links, events, environment, facts, mounts, network, carriers, by_hand, reload, bad_files, bad_events, crash, client, strangers, storm, flapping, timeouts, resync, udev, hotplug_helper, transports, record, services, guard, boot, instances  # noqa: E401,F401  they register
 from checks import TESTS, Failure
+from daemon import Daemon
 from place import Place
 
 
@@ -63,11 +66,28 @@ def run_one(name, function, build, keep_log):
     return trouble is None
 
 
+def at_last(level):
+    """What gives a program less of the machine, in a session and so in a group of its own (sched(7), autogroup)."""
+    return ("setsid", "sh", "-c", f"echo {level} >/proc/self/autogroup; exec nice -n {level} \"$@\"", "sh")
+
+
+def make_slow(whom):
+    """Busy processes come before them: a test that counts on their speed fails."""
+    busy = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
+    for _ in os.sched_getaffinity(0):
+        subprocess.Popen([*at_last(10), sys.executable, "-c", busy])  # pylint: disable=consider-using-with
+    if whom == "daemons":
+        Daemon.slowed = at_last(19)[1:]  # its session is its own already, and its pid must be the one that was begun
+    else:
+        Daemon.slowed_clients = at_last(19)
+
+
 def main():
     parser = argparse.ArgumentParser(description="end-to-end tests on this machine")
     parser.add_argument("--build", required=True, help="build folder; its tools/devmux and tools/devmuxd")
     parser.add_argument("--list", action="store_true", help="name the tests and run none")
     parser.add_argument("--log-lines", type=int, default=30, help="of the daemon's log, where a test fails")
+    parser.add_argument("--slow", choices=("daemons", "clients"), help="they get what busy processes leave them: some 50 times slower")
     parser.add_argument("names", nargs="*", help="parts of names of tests")
     options = parser.parse_args()
     chosen = [(n, f) for n, f in TESTS if not options.names or any(part in n for part in options.names)]
@@ -80,6 +100,8 @@ def main():
     # A shell that runs this in the background ignores Ctrl-C for it, and it would for what is begun here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    if options.slow:
+        make_slow(options.slow)
     results = [run_one(n, f, options.build, options.log_lines) for n, f in chosen]
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     return 0 if all(results) and results else 1
