@@ -22,8 +22,8 @@ pulled.  The groups, a module of groups/ and one or more guests each:
     packages the shipped units with their packages, sysvinit and systemd: what they start is really there
 
 The first three and `timeouts` have no udev.  Init scripts are stubs that log how they were
-called.  Nothing passes or fails for the time it took, except by timeouts of
-minutes.  Each delay is printed: from the kernel's event to the first line of the
+called.  Nothing passes or fails for the time it took, except that what is not so after ten
+minutes is given up, and with it its guest (see report.py).  Each delay is printed: from the kernel's event to the first line of the
 script, on the kernel's own clock.
 
 That a start does *not* happen is seen without waiting: the engine decides in the
@@ -37,7 +37,6 @@ Needed on the host: what vm.py and debian.py need.
 """
 import argparse
 import concurrent.futures
-import contextlib
 import os
 import pathlib
 import re
@@ -47,70 +46,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 import vm
 from groups import debian, guard, kinds, login, nfs, ntp, packages, record, systemd, sysvinit, timeouts, udev, walk
 from machine import SOURCE
+from report import Report
 
-HERE = pathlib.Path(__file__).resolve().parent
 # The longest comes first: where two run at a time, none is left alone for long.
-GROUPS = {"packages": packages.run, "login": login.run, "walk": walk.run, "kinds": kinds.run, "debian": debian.run,
-          "udev": udev.run, "record": record.run, "timeouts": timeouts.run, "systemd": systemd.run,
-          "sysvinit": sysvinit.run, "guard": guard.run, "ntp": ntp.run, "nfs": nfs.run}
-
-
-# ---- checks ----------------------------------------------------------------
-
-class Report:
-    """Counts checks and prints how each ended."""
-
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    @contextlib.contextmanager
-    def check(self, name, machine=None):
-        """A named check: what is raised inside makes it fail, and the next goes on.
-
-        A guest that is gone ends its group.  What the block appends to the list
-        that it gets is printed behind the name.
-        """
-        notes, began = [], time.monotonic()
-        try:
-            yield notes
-        except GroupOver:              # counted where it came from
-            raise
-        except Exception as e:
-            self.failed += 1
-            print(f"FAIL  {name}", flush=True)
-            if isinstance(e, (AssertionError, vm.GuestError)):
-                print(indented(f"{e or 'assertion failed'}\n{place_of(e)}"))
-            else:
-                print(indented(traceback.format_exc()))
-            if machine:
-                evidence, alive = machine.evidence()
-                print(indented(evidence), flush=True)
-                if not alive:
-                    raise GroupOver from e
-        else:
-            self.passed += 1
-            said = f": {'; '.join(notes)}" if notes else ""
-            print(f"ok    {name}{said}  [{time.monotonic() - began:.1f} s]", flush=True)
-
-
-class GroupOver(Exception):
-    """The rest of a group makes no sense."""
-
-
-def place_of(error):
-    """The lines of the checks that an error went through."""
-    checks = [HERE / "machine.py", *HERE.glob("groups/*.py")]
-    return "\n".join(f"at {f.name}, {pathlib.Path(f.filename).name} line {f.lineno}: {f.line}"
-                     for f in traceback.extract_tb(error.__traceback__) if pathlib.Path(f.filename).resolve() in checks)
-
-
-def indented(text):
-    return "\n".join(f"      {line}" for line in text.splitlines())
+GROUPS = {"packages": packages, "login": login, "walk": walk, "kinds": kinds, "debian": debian, "udev": udev,
+          "record": record, "timeouts": timeouts, "systemd": systemd, "sysvinit": sysvinit, "guard": guard, "ntp": ntp,
+          "nfs": nfs}
 
 
 # ---- the run -----------------------------------------------------------------
@@ -178,8 +123,7 @@ def main():
         except vm.GuestError as e:
             sys.exit(str(e))
         for name in names:
-            with contextlib.suppress(GroupOver), report.check(f"{name}: all checks were made"):
-                GROUPS[name](report, programs)
+            report.group(name, GROUPS[name], programs)
     print(f"      {time.monotonic() - began:.0f} s")
     print(f"{report.passed} passed, {report.failed} failed")
     return 1 if report.failed else 0

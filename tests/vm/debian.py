@@ -273,13 +273,17 @@ class DebianGuest(vm.Guest):
     ready     seconds until it must be ready
     """
 
+    # udev and systemd do not give up sooner than who waits for them.
+    PATIENT = f"udev.event_timeout={vm.LONG} systemd.default_timeout_start_sec={vm.LONG}"
+
     def __init__(self, flavour="sysvinit", modules=(), programs=None, files=None, args=(), append="", held=False,
-                 mounts=ON_DISK, ready=300, **kw):
+                 mounts=ON_DISK, ready=vm.LONG, **kw):
         self.READY = "BOOT-HELD" if held else "BOOT-COMPLETE"
         self._programs, self._mounts = programs or {}, mounts
         root = ["-drive", f"file={image(flavour)},if=none,id=root,format=raw,snapshot=on,cache=unsafe",
                 "-device", "virtio-blk-pci,drive=root"] if mounts.disk else []
-        super().__init__(modules, files, [*root, *args], f"{append} devmux.held" if held else append, ready=ready, **kw)
+        append = f"{self.PATIENT} {append}{' devmux.held' if held else ''}"
+        super().__init__(modules, files, [*root, *args], append, ready=ready, **kw)
 
     def _initramfs(self, modules, files, out):
         ours = {**self._programs, **(files or {})}
@@ -289,13 +293,13 @@ class DebianGuest(vm.Guest):
         init = INIT.replace("@MOUNTS@", self._mounts.script)
         vm.initramfs([*modules, *self._mounts.modules.split()], inside, out, init)
 
-    def go_on(self, wait=300):
+    def go_on(self, wait=vm.LONG):
         """Lets a held guest boot on, and waits until it has booted unless `wait` is 0."""
         self.must("echo go >/run/boot-held")
         if wait:
             self.complete(wait)
 
-    def complete(self, timeout=300):
+    def complete(self, timeout=vm.LONG):
         """Waits until Debian has booted to its end."""
         self.wait_console("BOOT-COMPLETE", timeout)
 
@@ -304,9 +308,8 @@ def slow_rules(*subsystems):
     """Files for a guest in which udev can be held at the devices of some subsystems.
 
     As long as /run/udev-held/SUBSYSTEM is there, udev does not get done with those
-    devices.  Which it is held at is in /run/udev-waits, a devpath per line.  It gives
-    up on a device after three minutes, and Debian's boot waits two for udev: let go
-    before, or use `held`.
+    devices.  Which it is held at is in /run/udev-waits, a devpath per line.  Debian's
+    boot waits two minutes for udev: let go before, or use `held`.
     """
     rules = "".join(f'ACTION!="remove", SUBSYSTEM=="{subsystem}", PROGRAM="/usr/local/sbin/udev-held {subsystem}"\n'
                     for subsystem in subsystems)

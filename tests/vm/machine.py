@@ -10,7 +10,7 @@ import debian
 import vm
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-LONG = 180      # seconds after which something that should happen is given up
+LONG = vm.LONG
 
 # Every init script of the guests.  Its first act is to leave a time stamp in the
 # kernel's log.  While /tmp/hold/NAME is there it does not end, and talks.
@@ -87,8 +87,12 @@ class Machine:
         began = time.monotonic()
         self.guest = self.power_on(programs, boot, modules=modules.split(), args=args, append=f"printk.devkmsg=on {append}",
                                    ready=ready, **kw)
+        try:
+            self.must(self.scene_of(boot) + "export NO_COLOR=1")
+        except BaseException:
+            self.guest.close()
+            raise
         print(f"      the guest is up after {time.monotonic() - began:.1f} s", flush=True)
-        self.must("export NO_COLOR=1")
         self.lives = 0             # daemons so far; each has its own log
 
     def power_on(self, programs, boot, **kw):
@@ -96,17 +100,23 @@ class Machine:
         files = scene() | vm.with_libs(programs) | {"/payload/init": (SETUP + boot).encode(), "/usr/sbin/alsactl": STUB}
         return vm.Guest(files=files, **kw)
 
+    def scene_of(self, boot):
+        """Shell text that the guest runs when it is ready."""
+        return ""
+
     def __enter__(self):
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, kind, *exc):
+        """The end of the guest; of one that was given up (see report.py) its group goes on with the next."""
         self.guest.close()
+        return kind is not None and issubclass(kind, vm.GivenUp)
 
     def must(self, cmd):
-        return self.guest.must(cmd, timeout=LONG)
+        return self.guest.must(cmd)
 
     def until(self, cmd):
-        return self.guest.until(cmd, timeout=LONG, every=0.05)
+        return self.guest.until(cmd, every=0.05)
 
     # the daemon
 
@@ -141,7 +151,22 @@ class Machine:
 
     def wait(self, condition):
         """Blocks until a condition holds."""
-        self.must(f"devmux wait --timeout {LONG - 10}s {shlex.quote(condition)}")
+        status, text = self.guest.sh(f"devmux wait --timeout {LONG}s {shlex.quote(condition)}", timeout=LONG + 60)
+        if status:
+            raise (vm.GuestTimeout if status == 124 else vm.GuestError)(f"devmux wait {condition!r}: exit {status}: {text}")
+
+    def status(self, unit):
+        """What is known of a unit, also of one that has failed, of which the exit status tells."""
+        return json.loads(self.must(f"devmux --json status {unit} || true"))
+
+    def until_state(self, unit, *states):
+        """Waits until a unit is in one of these states; returns its status."""
+        end = time.monotonic() + LONG
+        while (found := self.status(unit))["state"] not in states:
+            if time.monotonic() > end:
+                raise vm.GuestTimeout(f"{unit} is {found['state']} after {LONG} s, not {' or '.join(states)}")
+            time.sleep(0.05)
+        return found
 
     def truth(self, condition):
         """What a condition is now: "true", "false" or "unknown"."""
@@ -185,9 +210,10 @@ class Machine:
     def at_rest(self, unit):
         """Waits until a unit is not on its way; returns its status."""
         end = time.monotonic() + LONG
-        while (found := self.devmux("status", unit))["state"] in ("starting", "stopping"):
+        while (found := self.status(unit))["state"] in ("starting", "stopping"):
             if time.monotonic() > end:
                 raise vm.GuestTimeout(f"{unit} is {found['state']} for {LONG} s")
+            time.sleep(0.05)
         return found
 
     def delay(self, script):
@@ -209,13 +235,14 @@ class Machine:
             text += f", {abs(after):.0f} ms {'after' if after > 0 else 'before'} modprobe returned"
         return text
 
+    EVIDENCE = ("for f in /var/log/devmuxd.* /var/log/starts; do echo \"--- $f\"; tail -n 60 $f; done\n"
+                "echo '--- devmux status'; devmux status; echo '--- kernel'; dmesg | tail -n 30\n")
+
     def evidence(self):
         """All that may explain a failure, and whether the guest still answers."""
         text = f"--- console\n{self.guest.log.read_text(errors='replace')[-2000:]}\n"
         try:
-            return text + self.guest.sh(
-                "for f in /var/log/devmuxd.* /var/log/starts; do echo \"--- $f\"; tail -n 60 $f; done\n"
-                "echo '--- devmux status'; devmux status; echo '--- kernel'; dmesg | tail -n 30")[1], True
+            return text + self.guest.sh(self.EVIDENCE, timeout=120)[1], True
         except vm.GuestError:
             return f"{text}the guest does not answer any more", False
 
@@ -247,9 +274,18 @@ class DebianMachine(Machine):
     """A guest that is a whole Debian, with udev in it, and devmux."""
 
     def power_on(self, programs, boot, files=None, **kw):
-        guest = debian.DebianGuest(programs=programs, files=scene() | (files or {}), **kw)
-        guest.must(SETUP + boot)
-        return guest
+        return debian.DebianGuest(programs=programs, files=scene() | (files or {}), **kw)
+
+    def scene_of(self, boot):
+        return f"{SETUP}{boot}\n"
+
+    def all_heard(self):
+        """Waits until the daemon knows all that the kernel and udev have said so far: of what comes behind that, it
+        waits for udev's word. Needs the module dummy."""
+        self.must("ip link add heard type dummy")
+        self.wait('network interface[name = "heard"]')
+        self.must("ip link del heard")
+        self.wait('no network interface[name = "heard"]')
 
     def recorded(self, path):
         """Waits until udev's database has a record of a device; returns its properties.

@@ -45,7 +45,7 @@ def running(program, unshare, ready, folder):
     with open(log, "w") as out:
         server = subprocess.Popen(["unshare", *unshare], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + vm.LONG
         while not ready():
             if server.poll() is not None or time.monotonic() > end:
                 raise vm.GuestError(f"{program} does not serve: {log.read_text(errors='replace')[-2000:]}")

@@ -48,6 +48,10 @@ CACHE = pathlib.Path(os.environ.get("DEVMUX_VM_CACHE", "/var/tmp/devmux-vm"))
 # Emulation works everywhere; a /dev/kvm inside a virtual machine may be there and yet hang.
 ACCEL = os.environ.get("DEVMUX_VM_ACCEL", "tcg")
 
+# Seconds after which something that should happen is given up. Nobody waits for so long but where something is broken:
+# an emulated machine, beside others on a busy host, may be twenty times slower than alone.
+LONG = 600
+
 # Without no_timer_check, a guest on a busy host finds its timer too slow and panics.
 KERNEL_ARGS = "console=ttyS0 quiet panic=-1 no_timer_check"
 
@@ -67,6 +71,10 @@ class GuestError(RuntimeError):
 
 class GuestTimeout(GuestError):
     """The guest did not do in time what was waited for."""
+
+
+class GivenUp(GuestError):
+    """A guest that was given up: what else was to be done with it is not done."""
 
 
 def run_raw(*cmd, input=b"", **kw):
@@ -307,7 +315,7 @@ class Guest:
     READY = "VM-READY"        # what the console says when the guest is up
 
     def __init__(self, modules=(), files=None, args=(), append="", mem=512, smp="1,maxcpus=4", vga="none",
-                 firmware=False, image=None, ready=120, within=()):
+                 firmware=False, image=None, ready=LONG, within=()):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="devmux-vm-"))
         self.log = self.dir / "console.log"
         self.events = []          # QMP events since the last unplug
@@ -346,7 +354,7 @@ class Guest:
             except FileNotFoundError as e:
                 raise GuestError("qemu-system-x86_64 is not installed: package qemu-system-x86") from e
         self._qmp = self._connect("qmp")
-        self._qmp.settimeout(60)
+        self._qmp.settimeout(LONG)
         self._qmp_file = self._qmp.makefile("rw")
         self._qmp_file.readline()                       # the greeting
         self.qmp("qmp_capabilities")
@@ -354,7 +362,7 @@ class Guest:
 
     def _connect(self, name):
         """Connects to one of QEMU's sockets, as soon as it is there."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + LONG
         while True:
             s = socket.socket(socket.AF_UNIX)
             try:
@@ -448,7 +456,7 @@ class Guest:
                 return self.plug(cpu["type"], id, **cpu["props"])
         raise GuestError("every CPU is plugged in: start the guest with a larger maxcpus")
 
-    def wait_console(self, text, timeout=60):
+    def wait_console(self, text, timeout=LONG):
         """Waits until the console has shown a text."""
         end = time.monotonic() + timeout
         while text not in self._console():
@@ -461,15 +469,15 @@ class Guest:
     def _console(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def sh(self, cmd, timeout=60):
+    def sh(self, cmd, timeout=LONG):
         """Runs shell text in the guest's one root shell; returns (exit status, output).
 
         Variables, the folder and background jobs last from call to call.  Both
         output streams are returned, without surrounding white space.
         """
-        return self._answer(self._ask(cmd), cmd, timeout)
+        return self._answer(self._ask(cmd, timeout), cmd, timeout)
 
-    def _ask(self, cmd):
+    def _ask(self, cmd, timeout):
         """Types a command for the shell; returns the mark of the answer to come."""
         self._marks += 1
         mark = f"@{self._marks}@"
@@ -478,7 +486,7 @@ class Guest:
         if len(code) > 60000:
             raise GuestError("too long for the shell: pass it as a file")
         try:
-            self._shell.settimeout(60)
+            self._shell.settimeout(timeout)
             self._shell.sendall(f"{mark} {code}\n".encode())
         except TimeoutError:
             raise GuestTimeout(f"{cmd!r}: the shell does not read\n{self._tail('console.log')}") from None
@@ -504,18 +512,18 @@ class Guest:
             raise self._died() from e
         return int(found[2]), found[1].strip()
 
-    def must(self, cmd, timeout=60):
+    def must(self, cmd, timeout=LONG):
         """Runs shell text that has to succeed; returns its output."""
         status, text = self.sh(cmd, timeout)
         if status:
             raise GuestError(f"{cmd!r}: exit {status}: {text}")
         return text
 
-    def until(self, cmd, timeout=60, every=0.2):
+    def until(self, cmd, timeout=LONG, every=0.2):
         """Repeats shell text until it succeeds; returns its output."""
         end = time.monotonic() + timeout
         while True:
-            status, text = self.sh(cmd)
+            status, text = self.sh(cmd, timeout)
             if status == 0:
                 return text
             if time.monotonic() > end:
@@ -523,7 +531,7 @@ class Guest:
             time.sleep(every)
 
     @contextlib.contextmanager
-    def asleep(self, state="mem", timeout=60):
+    def asleep(self, state="mem", timeout=LONG):
         """The guest is suspended in the block, and woken up at its end.
 
         "freeze"  suspends to idle, any number of times.  The module `button` must be
@@ -547,7 +555,7 @@ class Guest:
                     any(e["event"] == "SUSPEND" for e in self.events))
 
         self.events.clear()
-        mark, until = self._ask(cmd), time.monotonic() + timeout
+        mark, until = self._ask(cmd, timeout), time.monotonic() + timeout
         while not sleeps():
             if end in self._console():
                 raise GuestError(f"the guest did not fall asleep: {self._answer(mark, cmd, timeout)}\n"

@@ -3,6 +3,8 @@ import vm
 from debian import slow_rules
 from machine import FRAMEBUFFER_OFF, USB_INPUT, DebianMachine, expect
 
+CHECKS = 17
+
 MODULES = f"{USB_INPUT} evdev bochs ehci_pci button bridge dummy scsi_debug sd_mod"
 ARGS = [*vm.USB, "-device", "bochs-display", "-device", "usb-ehci"]
 # udev would load these drivers at boot.

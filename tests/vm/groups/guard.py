@@ -9,6 +9,8 @@ from groups.sysvinit import BootedMachine
 from groups.sysvinit import files as boot_files
 from machine import LONG, expect
 
+CHECKS = 8
+
 UNITS = {
     "alsa": "when: sound card present\ninit-script: alsa-utils\n",
     # With ASYNCMOUNTNFS=no it mounts by itself; as boot runs it, it waits for what others mount.

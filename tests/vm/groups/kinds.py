@@ -6,6 +6,9 @@ import time
 import vm
 from machine import LONG, Machine, expect, named
 
+CHECKS = 20
+
+
 def run(report, programs):
     with Machine(programs, "xhci_pci snd_usb_audio e1000e",
                  [*vm.USB, "-audiodev", "none,id=snd", *vm.pci_ports(2)]) as m:

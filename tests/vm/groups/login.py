@@ -2,6 +2,8 @@
 import vm
 from machine import FRAMEBUFFER_OFF, USB_INPUT, Machine, expect
 
+CHECKS = 11
+
 LOGIN = {"modules": f"{USB_INPUT} evdev bochs", "args": [*vm.USB, "-device", "bochs-display"]}
 
 

@@ -9,6 +9,8 @@ from groups.sysvinit import files as boot_files
 from machine import SOURCE, expect
 from servers import ADDRESS, BRING_UP, SERVER, net, nfs_server
 
+CHECKS = 9
+
 NETIF = """description: an interface, as dhcp or wifi would have one
 for-each: network interface
 command: {start: [/usr/local/sbin/netif, up, "{name}"], stop: [/usr/local/sbin/netif, down, "{name}"]}

@@ -7,6 +7,8 @@ from groups.sysvinit import files as boot_files
 from machine import SOURCE, expect
 from servers import ADDRESS, SERVER, net, ntp_server
 
+CHECKS = 7
+
 # The program's own configuration is a piece of shell: it tells that it was read.
 CONFIG = f"""NTPDATE_USE_NTP_CONF=no
 NTPSERVERS={SERVER}

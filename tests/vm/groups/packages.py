@@ -14,6 +14,8 @@ from machine import LONG, expect
 from packaged import MAC, VOLUMES, Systemd, Sysvinit
 from servers import ADDRESS, SERVER, ntp_server
 
+CHECKS = 34
+
 
 def run(report, programs):
     for kind in (Sysvinit, Systemd):

@@ -10,6 +10,8 @@ import vm
 from machine import USB_INPUT, DebianMachine, expect
 from groups.debian import plug_mouse
 
+CHECKS = 2
+
 MODULES = f"{USB_INPUT} evdev bochs"
 ARGS = [*vm.USB, "-device", "bochs-display"]
 TRACE = "/var/log/boot.trace"

@@ -5,6 +5,8 @@ import time
 import vm
 from machine import LONG, SOURCE, DebianMachine, expect
 
+CHECKS = 18
+
 UNITS = {
     # One graph of both kinds.
     "first": "while: file /run/go exists\nsystemd: first.service",

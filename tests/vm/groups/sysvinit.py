@@ -6,6 +6,8 @@ import debian
 import vm
 from machine import LONG, SETUP, SOURCE, DebianMachine, expect
 
+CHECKS = 7
+
 # A script of the machine's, or a unit's command: what it was called with is in /run/marks and on the console.
 MARK = """#!/bin/sh
 {header}echo "MARK {name} $1 ${{runlevel:-${{RUNLEVEL:-none}}}} ${{DEVMUX_UNIT:-init}}" | tee -a /run/marks >/dev/console

@@ -6,6 +6,8 @@ import time
 
 from machine import Machine, expect
 
+CHECKS = 9
+
 # Init scripts and commands with three seconds, then SIGTERM, and SIGKILL ten seconds later.
 LIMITS = "timeout: {start: 3s, warn: 1s, then: kill}\n"
 UNITS = {

@@ -8,6 +8,8 @@ from debian import slow_rules
 from machine import USB_INPUT, DebianMachine, expect
 from groups.debian import plug_mouse
 
+CHECKS = 14
+
 MODULES = f"{USB_INPUT} evdev bochs ehci_pci button bridge dummy"
 ARGS = [*vm.USB, "-device", "bochs-display", "-device", "usb-ehci"]
 STUB = b'#!/bin/sh\necho "$0 $1 $ACTION $DEVPATH 0" >>/var/log/starts\n'

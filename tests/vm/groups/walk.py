@@ -5,6 +5,8 @@ import vm
 from groups.login import LOGIN
 from machine import USB_INPUT, Machine, expect, kernel_log
 
+CHECKS = 17
+
 # Boots with both devices, and the daemon only starts when they are there.
 BOTH_AT_BOOT = f"""
 modprobe -a {USB_INPUT} bochs
