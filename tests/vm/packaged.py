@@ -1,6 +1,4 @@
 """Guests with the packages that the shipped units are for, with either init."""
-import json
-
 import vm
 from groups.sysvinit import BootedMachine
 from groups.sysvinit import files as boot_files
@@ -32,6 +30,14 @@ for rule in 19-ifrename 90-alsa-restore; do ln -s /dev/null /etc/udev/rules.d/$r
 sed -i 's/^START_DAEMON=.*/START_DAEMON=yes/' /etc/default/fetchmail
 echo 'share /srv/share 9p trans=virtio,version=9p2000.L,nofail,_netdev 0 0' >>/etc/fstab
 echo 'ASYNCMOUNTNFS=no' >>/etc/default/rcS
+# Each rename of one card is noted, which a look (-D) and the boot sequence's own are not.
+mv /usr/sbin/ifrename /usr/sbin/ifrename.real
+cat >/usr/sbin/ifrename <<'END'
+#!/bin/sh
+case " $* " in *" -D "*) ;; *" -i "*) echo "MARK ifrename start" >>/run/marks ;; esac
+exec /usr/sbin/ifrename.real "$@"
+END
+chmod 755 /usr/sbin/ifrename
 mkdir /srv/share
 """
 SYSVINIT = "update-rc.d devmux defaults\n"
@@ -70,7 +76,7 @@ MIXER = """state.%s {
 
 def files():
     units = "/etc/devmux/units.d"
-    ours = {path: data for path, data in boot_files().items() if path == "/etc/init.d/devmux"}
+    ours = {path: data for path, data in boot_files().items() if path in ("/etc/init.d/devmux", "/etc/default/devmux")}
     shipped = {f"{units}/{p.relative_to(SOURCE / 'units.d')}": p.read_bytes()
                for p in (SOURCE / "units.d").rglob("*.yaml")}
     return ours | shipped | {
@@ -78,8 +84,8 @@ def files():
         f"{units}/gdm.yaml.d/rests.yaml": b"if-never: skip\n",
         "/etc/iftab": "".join(f"lan{n} mac {MAC.format(n)}\n" for n in (1, 2)).encode(),
         "/var/lib/alsa/asound.state": "".join(MIXER % (card, n, n) for card, n in VOLUMES.items()).encode(),
-        "/etc/fetchmailrc": f"set daemon 5\nset no syslog\npoll {MAIL} protocol POP3 user u password p\n".encode(),
-        "/etc/default/ntpsec-ntpdate": f"NTPSERVERS={SERVER}\necho 'MARK ntpdate start' >>/run/marks\n".encode()}
+        "/etc/fetchmailrc": f"set daemon 5\nset no syslog\npoll {MAIL} protocol POP3 timeout 10 user u password p\n".encode(),
+        "/etc/default/ntpsec-ntpdate": f"NTPSERVERS={SERVER}\nNTPOPTIONS='-t 60'\necho 'MARK ntpdate start' >>/run/marks\n".encode()}
 
 
 # A POP3 server with nothing for anybody. QEMU runs it for each call of port 110 of MAIL.
@@ -102,7 +108,7 @@ done
 
 class Sysvinit(BootedMachine):
     init = "sysvinit"
-    mounts = 1              # starts of mountnfs.sh
+    mounts, mounter = 1, "mountnfs"             # starts of mountnfs.sh, and the unit that mounts
     log_of_powernowd = "devmux log powernowd"
 
     def __init__(self, programs, server, folder):
@@ -137,21 +143,19 @@ class Sysvinit(BootedMachine):
         """The first process of a program, or nothing."""
         return self.must(f"pgrep -o -x {program} || true")
 
-    def state(self, unit):
-        return json.loads(self.must(f"devmux --json status {unit} || true"))["state"]
+    def pids(self, *programs):
+        """All processes of some programs."""
+        return {program: self.must(f"pgrep -x {program} || true").split() for program in programs}
 
     def all_done(self, unit, n):
         """Waits until all instances of a unit, which are `n`, have done their work."""
         self.until(f"devmux --json status {unit} | grep -Eq '\"remark\":\"{n} instances?: {n} done'")
 
-    def until_state(self, unit, state):
-        self.until(f"devmux --json status {unit} | grep -q '\"state\":\"{state}\"'")
-
 
 class Systemd(Sysvinit):
     init = "systemd"
-    mounts = 0              # it has remote-fs.target for that
-    log_of_powernowd = "journalctl -b -o cat -u cpufrequtils | grep Setting"
+    mounts, mounter = 0, "remote-fs"            # it has remote-fs.target for that
+    log_of_powernowd = "journalctl --sync; journalctl -b -o cat -u cpufrequtils | grep Setting"
 
     def extra(self):
         etc, service = "/etc/systemd/system", (SOURCE / "tools/boot/systemd/devmuxd.service.in").read_text()
@@ -163,6 +167,4 @@ class Systemd(Sysvinit):
                 **{f"{etc}/{service}.service.d/mark.conf": MARK.format(unit=unit).encode()
                    for service, unit in OWNED.items()}}
 
-    def evidence(self):
-        said, alive = super().evidence()
-        return (said + self.guest.sh("echo; journalctl -b -o cat -t devmuxd | tail -n 60")[1], alive) if alive else (said, alive)
+    EVIDENCE = Sysvinit.EVIDENCE + "echo '--- journal'; journalctl -b -o cat -t devmuxd | tail -n 60\n"

@@ -14,7 +14,7 @@ from machine import LONG, expect
 from packaged import MAC, VOLUMES, Systemd, Sysvinit
 from servers import ADDRESS, SERVER, ntp_server
 
-CHECKS = 34
+CHECKS = 42
 
 
 def run(report, programs):
@@ -74,13 +74,32 @@ def screen(m, check):
         if folder := os.environ.get("DEVMUX_VM_PICTURES"):
             m.guest.qmp("screendump", filename=str(pathlib.Path(folder) / f"login-{m.init}.png"), device="screen",
                         format="png")
-    with check("gdm: mouse out and in again: the same login screen"):
-        server = m.pid("Xorg")
+    mouse_out_and_in(m, check)
+
+
+def mouse_out_and_in(m, check):
+    """Pulling the mouse out ends no session, and a login screen that is there is not started again."""
+    taken = "grep -c \"Using input driver 'libinput' for 'QEMU.*Tablet'\" /var/log/Xorg.0.log"
+    before = m.pids("xdm", "Xorg")
+
+    def same():
+        found = m.at_rest("gdm")
+        expect("gdm's state, starts, calls", (found["state"], found["starts"], m.starts("gdm")), ("active", 1, 1))
+        expect("processes", m.pids("xdm", "Xorg"), before)
+
+    with check("gdm: the mouse is pulled out while the login screen is up: it stays, without one") as notes:
+        m.until(f"test $({taken}) = 1")
+        expect("X servers", len(before["Xorg"]), 1)
         m.guest.unplug("mouse")
         m.wait("no pointer")
+        m.until("grep -q 'config/udev: removing device QEMU.*Tablet' /var/log/Xorg.0.log")
+        same()
+        notes.append(" ".join(f"{program} {' '.join(pids)}" for program, pids in before.items()))
+    with check("gdm: it is plugged in again: the same login screen has it, and nothing runs twice"):
         m.guest.plug("usb-tablet", "mouse", bus="usb.0")
         m.wait("pointer")
-        expect("gdm's starts, X server", (m.starts("gdm"), m.pid("Xorg")), (1, server))
+        m.until(f"test $({taken}) = 2")
+        same()
 
 
 def volume(m, card):
@@ -135,10 +154,21 @@ def card_in(m, n):
     m.until(f"test -e /sys/class/net/lan{n}")
 
 
-def renamed(m, n):
-    """Each card had its start, and its rename was none's."""
+def renamed(m, n, times):
+    """Each of the `n` cards that are there had its start, and its rename was none's; `times` cards have come so far."""
     found = [m.devmux("status", name)["starts"] for name in m.devmux("status", "ifrename")["instances"]]
     expect("starts of ifrename's instances", found, [1] * n)
+    expect("renames", m.starts("ifrename"), times)
+
+
+def online(m, address, n=1):
+    m.must(f"ip address add {address} dev lan{n}; ip link set lan{n} up; ip route add default via {SERVER}")
+    m.wait("network online")
+
+
+def mounted(m):
+    """How often the share is mounted."""
+    return int(m.must("grep -c ' /srv/share 9p ' /proc/mounts || true"))
 
 
 def network(m, check, server):
@@ -148,7 +178,7 @@ def network(m, check, server):
         expect("it is up", m.must("cat /sys/class/net/lan1/operstate"), "down")
         expect("names", m.must("ls /sys/class/net").split(), ["lan1", "lo"])
         m.all_done("ifrename", 1)
-        renamed(m, 1)
+        renamed(m, 1, times=1)
         for unit in ("ntpdate", "fetchmail", "mountnfs"):
             expect(f"starts of {unit}", m.starts(unit), 0)
         expect("calls of the servers", (m.mail_calls(), server.asked()), (0, 0))
@@ -157,34 +187,77 @@ def network(m, check, server):
         expect("days that the guest's clock is behind", behind > 86400, True)
         m.guest.plug("virtio-9p-pci", "server", bus="port3", fsdev="share", mount_tag="share")
         m.until("grep -q share /sys/bus/virtio/devices/*/mount_tag")
-        m.must(f"ip address add {ADDRESS} dev lan1; ip link set lan1 up; ip route add default via {SERVER}")
-        m.wait("network online")
+        online(m, ADDRESS)
         m.until("test $(date +%s) -gt " + str(int(time.time()) - 3600))
         notes.append(f"{behind / 86400:.0f} days were missing")
         notes.append(f"the server had {server.asked()} packets")
         expect("starts", m.starts("ntpdate"), 1)
     with check("fetchmail: a daemon that asks for mail") as notes:
         m.until_state("fetchmail", "active")
-        end = time.monotonic() + LONG
-        while m.mail_calls() == 0:
-            if time.monotonic() > end:
-                raise vm.GuestTimeout("the mail server was not asked")
-            time.sleep(0.1)
+        asked_for_mail(m, 0)
         notes.append(f"process {m.pid('fetchmail')}, asked {m.mail_calls()} times")
         expect("starts", m.starts("fetchmail"), 1)
     with check("mountnfs: the share of fstab is mounted"):
         m.until("grep -q ' /srv/share 9p ' /proc/mounts && test -e /srv/share/gdm.yaml")
-        expect("starts", m.starts("mountnfs"), m.mounts)
+        m.until_state(m.mounter, "done")
+        expect("starts, mounts", (m.starts("mountnfs"), mounted(m)), (m.mounts, 1))
     with check("a second network card: a name of its own, and nobody is started again"):
         card_in(m, 2)
         asked = server.asked()
         m.must("ip address add 10.0.3.15/24 dev lan2; ip link set lan2 up")
         m.wait("exactly 2 network interfaces")
         m.all_done("ifrename", 2)
-        renamed(m, 2)
+        renamed(m, 2, times=2)
         for unit in ("ntpdate", "fetchmail"):
             expect(f"starts of {unit}", m.starts(unit), 1)
         expect("packets at the server", server.asked(), asked)
+    card_out_and_in(m, check, server)
+
+
+def asked_for_mail(m, before):
+    """Waits until the mail server was called once more."""
+    end = time.monotonic() + LONG
+    while m.mail_calls() <= before:
+        if time.monotonic() > end:
+            raise vm.GuestTimeout(f"the mail server was not asked, beyond {before} times")
+        time.sleep(0.1)
+
+
+def card_out_and_in(m, check, server):
+    """The card that brings the network goes and comes: what was there for the first time is not there once more."""
+    asked, fetchmail = server.asked(), m.pids("fetchmail")
+    counts = {"ntpdate": 1, "fetchmail": 1}
+
+    def same(mounts):
+        for unit, state in (("ntpdate", "done"), ("fetchmail", "active"), (m.mounter, "done")):
+            expect(f"{unit} is", m.at_rest(unit)["state"], state)
+        expect("starts", {unit: m.starts(unit) for unit in counts}, counts)
+        expect("process of fetchmail", m.pids("fetchmail"), fetchmail)
+        expect("packets at the time server", server.asked(), asked)
+        expect("starts, mounts", (m.starts("mountnfs"), mounted(m)), (mounts, 1))
+
+    with check("the card that brings the network is pulled out: fetchmail and the share stay, and nobody is started"):
+        expect("processes of fetchmail", len(fetchmail["fetchmail"]), 1)
+        m.guest.unplug("nic1", wait=LONG)
+        m.wait("exactly 1 network interface and not network online")
+        same(m.mounts)
+        renamed(m, 1, times=2)
+    with check("plugged in again it has its name before it is switched on, by one rename"):
+        card_in(m, 1)
+        m.wait("exactly 2 network interfaces")
+        expect("it is up", m.must("cat /sys/class/net/lan1/operstate"), "down")
+        expect("names", m.must("ls /sys/class/net").split(), ["lan1", "lan2", "lo"])
+        m.all_done("ifrename", 2)
+        renamed(m, 2, times=3)
+        same(m.mounts)
+    with check("online again: the clock is left alone, fetchmail asks on, and the share is not mounted twice"):
+        calls = m.mail_calls()
+        online(m, ADDRESS)
+        # The task's condition has come true again, and it looks whether all is mounted.
+        same(2 * m.mounts)
+        asked_for_mail(m, calls)
+        same(2 * m.mounts)
+        renamed(m, 2, times=3)
 
 
 def gone(m, check):
@@ -200,5 +273,5 @@ def gone(m, check):
     with check("nothing else was started in between") as notes:
         counts = {unit: m.starts(unit) for unit in ("alsa", "bluez", "fetchmail", "gdm", "mountnfs", "ntpdate", "powernowd")}
         notes.append(" ".join(f"{unit} {count}" for unit, count in counts.items()))
-        expect("starts", counts, {"alsa": 3, "bluez": 2, "fetchmail": 1, "gdm": 1, "mountnfs": m.mounts, "ntpdate": 1,
+        expect("starts", counts, {"alsa": 3, "bluez": 2, "fetchmail": 1, "gdm": 1, "mountnfs": 2 * m.mounts, "ntpdate": 1,
                                   "powernowd": 1})
