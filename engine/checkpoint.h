@@ -8,6 +8,7 @@
 
 #include "engine/intake/history.h"
 #include "engine/model/device_checkpoint.h"
+#include "engine/plan/carriers.h"
 #include "engine/plan/job_limits.h"
 #include "engine/plan/known_links.h"
 #include "engine/plan/known_mounts.h"
@@ -25,6 +26,7 @@ struct Checkpoint {
     std::string runlevel, mode;
     std::map<std::string, ScriptRunlevels> scripts;
     bool going_down = false, carried = false;
+    Carriers carriers;  // of these what does not follow from the rest
     DeviceTableCheckpoint table;
     History::Checkpoint history;
     PlannerCheckpoint planner;

@@ -43,13 +43,14 @@ void Engine::start(const SavedState& saved, Time now, Actions& actions) {
     if (saved.going_down) limits_.go_down(true, now);
     world_.mode = saved.mode;
     world_.was_carried = saved.carried;
+    world_.carriers.before = saved.carriers;
     planner_.use(configuration_, now, actions, &saved);
     watch_jobs(0, now, actions);
 }
 
 Checkpoint Engine::checkpoint() const {
     return {world_.coldplug, world_.doubted, world_.settled, world_.files, world_.mounts, world_.links, world_.runlevel,
-            world_.mode, world_.scripts, world_.going_down, world_.was_carried, world_.table.checkpoint(), history_.checkpoint(), planner_.checkpoint(),
+            world_.mode, world_.scripts, world_.going_down, world_.was_carried, world_.carriers, world_.table.checkpoint(), history_.checkpoint(), planner_.checkpoint(),
             udev_.checkpoint(), late_.checkpoint(), limits_.checkpoint(), limits_.down_since(),
             last_looks_, counters_.unready};
 }
@@ -61,7 +62,8 @@ void Engine::restore(const Checkpoint& from) {
     world_.files = from.files;
     world_.mounts = from.mounts;
     world_.links = from.links;
-    world_.renew_carriers();
+    world_.carriers = carriers_of(world_.mounts, world_.links);
+    recall(from.carriers, world_.carriers);
     world_.runlevel = from.runlevel;
     world_.mode = from.mode;
     world_.scripts = from.scripts;
@@ -84,7 +86,7 @@ void Engine::handle(const Event& event, Time now, Actions& actions) {
 }
 
 Time Engine::next_deadline() const {
-    return std::min({planner_.next_deadline(), late_.next(), udev_.next(waiting_since()), limits_.next()});
+    return std::min({planner_.next_deadline(), late_.next(), udev_.next(waiting_since()), limits_.next(), next_change(world_.carriers)});
 }
 
 std::optional<Time> Engine::waiting_since() const {
@@ -298,6 +300,7 @@ void Engine::take(const DeadlineReached&, Time now, Actions& actions) {
             await_udev(now, actions);
             break;
     }
+    if (next_change(world_.carriers) <= now) look_at_carriers(now, actions);
     planner_.deadline(now, actions);
     limits_.deadline(now, actions);
 }

@@ -13,13 +13,16 @@ void Engine::take(const FileSeen& file, Time now, Actions& actions) {
     planner_.fact_changed({FactKind::File, file.path}, now, actions);
 }
 
-// News of mounts or of links may have changed which links carry / and /usr.
+// News of mounts or of links, and time, may have changed which links carry / and /usr.
 void Engine::look_at_carriers(Time now, Actions& actions) {
-    if (!world_.renew_carriers()) return;
+    std::set<uint64_t> before = all_carriers(world_.carriers);
+    if (!world_.renew_carriers(now)) return;
     const Carriers& carriers = world_.carriers;
-    bool carried = !carriers.carried.empty();
-    if ((carried || carriers.mounts) && std::exchange(world_.was_carried, carried) != carried)
-        actions.push_back(Record{SavedCarried{carried}});
+    bool was_carried = world_.was_carried;
+    if (carriers.mounts || !carriers.carried.empty()) world_.was_carried = !carriers.carried.empty();
+    std::set<uint64_t> all = all_carriers(carriers);
+    if (world_.was_carried != was_carried || all != before)
+        actions.push_back(Record{SavedCarried{world_.was_carried, {all.begin(), all.end()}}});
     planner_.carriers_changed(now, actions);
 }
 

@@ -43,18 +43,22 @@ std::string spelled(std::string_view type) {
 
 std::string from(const Carried& carried, const KnownLinks& links, uint64_t ifindex) {
     std::string out = " (" + spelled(carried.type) + " from " + carried.server;
-    bool itself = std::find(carried.over.begin(), carried.over.end(), ifindex) != carried.over.end();
+    bool itself = carried.former.contains(ifindex) || std::find(carried.over.begin(), carried.over.end(), ifindex) != carried.over.end();
     return out + (itself ? "" : ", by way of " + names_of(links, carried.over)) + ")";
 }
 
-// In the words of `path`; those that come the same way together.
+// In the words of `path`: what it carries, and then what it carried.
 template <class Words>
 std::string texts(const Carriers& carriers, const KnownLinks& links, uint64_t ifindex, Words words) {
-    std::string out;
-    for (const Carried& carried : carriers.carried)
-        if (carried.links.contains(ifindex))
-            out += (out.empty() ? "" : ", and ") + words(carried.path) + from(carried, links, ifindex);
-    return out;
+    std::string now, former;
+    for (const Carried& carried : carriers.carried) {
+        bool is_now = carried.links.contains(ifindex);
+        if (!is_now && !carried.former.contains(ifindex)) continue;
+        std::string& out = is_now ? now : former;
+        out += (!out.empty() ? ", and " : is_now ? "carries " : "carried ") + words(carried.path) + from(carried, links, ifindex);
+    }
+    if (!former.empty()) former += ", which no other interface has done for " + to_string(kSteady);
+    return now + (now.empty() || former.empty() ? "" : "; it ") + former;
 }
 
 std::string as_it_is(std::string_view path) { return std::string(path); }
@@ -87,6 +91,60 @@ Carriers carriers_of(const KnownMounts& mounts, const KnownLinks& links) {
     return out;
 }
 
+void remember(const Carriers& before, const KnownLinks& links, Time at, Carriers& now) {
+    now.before = before.before;
+    // Which path is not known any more does not matter: once all are, nothing of this is left.
+    if (!now.mounts) now.before.merge(all_carriers(before));
+    for (Carried& carried : now.carried) {
+        auto was = std::find_if(before.carried.begin(), before.carried.end(), [&](const Carried& c) {
+            return c.path == carried.path && c.server == carried.server;
+        });
+        bool is_same = was != before.carried.end();
+        carried.former = now.before;
+        if (is_same) {
+            carried.former.insert(was->former.begin(), was->former.end());
+            carried.former.insert(was->links.begin(), was->links.end());
+        }
+        std::erase_if(carried.former, [&](uint64_t link) {
+            return carried.links.contains(link) || (links.known && !links.links.contains(link));
+        });
+        if (carried.former.empty() || carried.links.empty()) continue;
+        carried.since = is_same && was->links == carried.links && was->since != kNever ? was->since : at;
+        if (at - carried.since < kSteady) continue;
+        carried.former.clear();
+        carried.since = kNever;
+    }
+    if (now.mounts) now.before.clear();
+}
+
+void recall(const Carriers& kept, Carriers& now) {
+    now.before = kept.before;
+    for (Carried& carried : now.carried)
+        for (const Carried& was : kept.carried) {
+            if (was.path != carried.path) continue;
+            carried.former = was.former;
+            // What is added to it stays a time.
+            bool is_time = !was.former.empty() && was.since >= Time{} && was.since < kNever / 4;
+            carried.since = is_time ? was.since : kNever;
+        }
+}
+
+Time next_change(const Carriers& carriers) {
+    Time next = kNever;
+    for (const Carried& carried : carriers.carried)
+        if (carried.since != kNever) next = std::min(next, carried.since + kSteady);
+    return next;
+}
+
+std::set<uint64_t> all_carriers(const Carriers& carriers) {
+    std::set<uint64_t> all = carriers.before;
+    for (const Carried& carried : carriers.carried) {
+        all.insert(carried.links.begin(), carried.links.end());
+        all.insert(carried.former.begin(), carried.former.end());
+    }
+    return all;
+}
+
 std::set<std::string> servers_of(const KnownMounts& mounts) {
     std::set<std::string> out;
     for (std::string_view path : kPaths)
@@ -100,7 +158,7 @@ Truth carries(const Carriers& carriers, const KnownLinks& links, const DeviceFac
     const LinkSeen* link = link_of(links, device);
     if (!link) return Truth::Unknown;
     for (const Carried& carried : carriers.carried)
-        if (carried.links.contains(link->ifindex)) return Truth::True;
+        if (carried.links.contains(link->ifindex) || carried.former.contains(link->ifindex)) return Truth::True;
     return carriers.known ? Truth::False : Truth::Unknown;
 }
 
@@ -113,7 +171,7 @@ std::string carried_text(const Carriers& carriers, const KnownLinks& links, cons
 
 std::string carries_text(const Carriers& carriers, const KnownMounts& mounts, const KnownLinks& links, const DeviceFacts& device) {
     switch (carries(carriers, links, device)) {
-        case Truth::True: return "carries " + texts(carriers, links, link_of(links, device)->ifindex, as_it_is);
+        case Truth::True: return texts(carriers, links, link_of(links, device)->ifindex, as_it_is);
         case Truth::Unknown: {
             std::string why = "not known yet whether it carries / or /usr";
             for (const Carried& carried : carriers.carried)
@@ -141,12 +199,11 @@ std::string lies_on(const Carriers& carriers, const KnownMounts& mounts, const K
 
 std::vector<std::string> carrier_lines(const Carriers& carriers, const KnownLinks& links) {
     std::vector<std::string> out;
-    std::set<uint64_t> all;
-    for (const Carried& carried : carriers.carried) all.insert(carried.links.begin(), carried.links.end());
-    for (uint64_t ifindex : all) {
+    for (uint64_t ifindex : all_carriers(carriers)) {
         auto link = links.links.find(ifindex);
         std::string name = link == links.links.end() ? "a link" : printable(link->second.name);
-        out.push_back(name + " carries " + texts(carriers, links, ifindex, as_it_is));
+        std::string what = texts(carriers, links, ifindex, as_it_is);
+        if (!what.empty()) out.push_back(name + " " + what);
     }
     return out;
 }

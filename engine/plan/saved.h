@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -117,9 +118,10 @@ struct SavedMode {
 };
 
 // Whether / or /usr comes from a server (carriers.h): until the mounts are known again, a new engine stops
-// nothing that may take down the interface over which it does.
+// nothing that may take down the interface over which it does. And over which links, by ifindex, in order.
 struct SavedCarried {
     bool carried = true;
+    std::vector<uint64_t> links{};
 };
 
 using Record = std::variant<SavedUnit, SavedLatch, SavedRun, SavedMark, SavedEnd, SavedSettled, SavedDaemon,
@@ -142,6 +144,7 @@ struct SavedState {
     bool settled = false;
     bool going_down = false;
     bool carried = false;
+    std::set<uint64_t> carriers;  // links
     std::string mode;
 };
 

@@ -16,13 +16,13 @@ namespace devmux {
 struct TakenDown {
     Truth truth = Truth::False;  // Unknown: it is not known whether it carries anything, or whether it is there
     std::string link;            // "eth0"
-    std::string what;            // "the root file system (NFS from 10.0.2.2)"
+    std::string what;            // "carries the root file system (NFS from 10.0.2.2)"
     std::string unit{};          // whose stop would do it: of one that requires the unit in question; or empty
 
     // "eth0 carries the root file system (NFS from 10.0.2.2)"
     std::string text() const {
         std::string name = link.empty() ? "its interface" : link;
-        return truth == Truth::True ? name + " carries " + what
+        return truth == Truth::True ? name + " " + what
                                     : "it is not known whether " + name + " carries the root file system or /usr";
     }
 };

@@ -86,10 +86,11 @@ std::string World::nothing_carried() const {
     return carriers.mounts && carriers.carried.empty() ? lies_on(carriers, mounts, links) : "";
 }
 
-bool World::renew_carriers() {
-    Carriers now = carriers_of(mounts, links);
-    if (now == carriers) return false;
-    carriers = std::move(now);
+bool World::renew_carriers(Time now) {
+    Carriers fresh = carriers_of(mounts, links);
+    remember(carriers, links, now, fresh);
+    if (fresh == carriers) return false;
+    carriers = std::move(fresh);
     return true;
 }
 

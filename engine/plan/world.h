@@ -44,8 +44,8 @@ class World final : public Facts {
     std::string nothing_carried() const override;
     // Whether a link may carry something that this machine lives on. Before anything is known of mounts: as it was.
     bool may_be_carried() const { return carriers.mounts || !carriers.carried.empty() ? !carriers.carried.empty() : was_carried; }
-    // After news of mounts or links; false where they changed nothing of it.
-    bool renew_carriers();
+    // After news of mounts or links, and when it is time; false where that changed nothing of it.
+    bool renew_carriers(Time now);
 
     DeviceTable table;
     bool coldplug = false;
@@ -55,7 +55,7 @@ class World final : public Facts {
     std::map<std::string, Truth> files;
     KnownMounts mounts;
     KnownLinks links;
-    Carriers carriers;  // what follows from these two
+    Carriers carriers;  // what follows from these two, and from what followed before
     bool was_carried = false;  // / or /usr came from a server when that was known last, under a former engine too
     std::string runlevel;  // one character; empty: not known
     std::string mode;      // that devmux mode has set in this boot; empty: none

@@ -2,6 +2,9 @@
 // needs more than one value in a line (blocks, attributes, memory of conditions) is written beside it.
 #pragma once
 
+#include <algorithm>
+#include <tuple>
+
 #include "engine/checkpoint.h"
 #include "engine/recording/field_text.h"
 
@@ -151,6 +154,20 @@ void fields(JobLimits::Job& job, F&& f) {
 }
 
 template <class F>
+void fields(Carriers& c, F&& f) {
+    f("carriers_before", c.before);
+    for (auto [path, former, since] : {std::tuple{kRootPath, "carriers_root", "carriers_root_since"},
+                                       std::tuple{kUsrPath, "carriers_usr", "carriers_usr_since"}}) {
+        auto it = std::find_if(c.carried.begin(), c.carried.end(), [path = path](const Carried& of) { return of.path == path; });
+        Carried fresh, &carried = it == c.carried.end() ? fresh : *it;
+        fresh.path = path;
+        f(former, carried.former);
+        f(since, carried.since, kNever);
+        if (!fresh.former.empty() || fresh.since != kNever) c.carried.push_back(std::move(fresh));
+    }
+}
+
+template <class F>
 void fields(Checkpoint& c, F&& f) {
     f("coldplug", c.coldplug);
     f("doubted", c.doubted);
@@ -160,6 +177,7 @@ void fields(Checkpoint& c, F&& f) {
     f("mode", c.mode);
     f("going_down", c.going_down);
     f("carried", c.carried);
+    fields(c.carriers, f);
     f("down_since", c.down_since, kNever);
     f("unready", c.unready);
     f("forgotten_upto", c.table.forgotten_upto);

@@ -24,6 +24,11 @@ bool take(std::optional<T> read, T& value) {
 }  // namespace
 
 std::string field_text(uint64_t value) { return std::to_string(value); }
+std::string field_text(const std::set<uint64_t>& value) {
+    std::string out;
+    for (uint64_t number : value) out += (out.empty() ? "" : " ") + std::to_string(number);
+    return out;
+}
 std::string field_text(Time value) { return seconds_text(value); }
 std::string field_text(const std::string& value) { return escaped(value); }
 std::string field_text(Truth value) { return to_string(value); }
@@ -47,6 +52,14 @@ bool read_field(std::string_view text, unsigned& value) {
     auto n = number_of(text);
     if (!n || *n > std::numeric_limits<unsigned>::max()) return false;
     value = static_cast<unsigned>(*n);
+    return true;
+}
+bool read_field(std::string_view text, std::set<uint64_t>& value) {
+    for (std::string_view word : words_of(text)) {
+        auto number = number_of(word);
+        if (!number) return false;
+        value.insert(*number);
+    }
     return true;
 }
 bool read_field(std::string_view text, Time& value) { return take(seconds_of(text), value); }

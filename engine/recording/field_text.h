@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,7 @@
 namespace devmux {
 
 std::string field_text(uint64_t value);
+std::string field_text(const std::set<uint64_t>& value);
 std::string field_text(Time value);
 std::string field_text(const std::string& value);
 std::string field_text(Truth value);
@@ -31,6 +33,7 @@ std::string field_text(JobLimits::Stage value);
 // False where the text says no such value.
 bool read_field(std::string_view text, uint64_t& value);
 bool read_field(std::string_view text, unsigned& value);
+bool read_field(std::string_view text, std::set<uint64_t>& value);
 bool read_field(std::string_view text, Time& value);
 bool read_field(std::string_view text, std::string& value);
 bool read_field(std::string_view text, Truth& value);

@@ -122,6 +122,9 @@ struct Writer {
     void operator()(const SavedCarried& carried) const {
         out += "\ncarried";
         put(uint64_t{carried.carried}, out);
+        std::string links;
+        for (uint64_t link : carried.links) links += (links.empty() ? "" : " ") + std::to_string(link);
+        put(links, out);
     }
     void operator()(const SavedMode& mode) const {
         out += "\nmode";
@@ -177,6 +180,17 @@ class Fields {
         if (value && *value <= max) return *value;
         good_ = false;
         return 0;
+    }
+    std::vector<uint64_t> numbers() {
+        std::vector<uint64_t> out;
+        for (std::string_view rest = raw(); !rest.empty() && good_;) {
+            std::string_view word = rest.substr(0, rest.find(' '));
+            rest.remove_prefix(std::min(word.size() + 1, rest.size()));
+            auto value = number_of(word);
+            if (value) out.push_back(*value);
+            else good_ = false;
+        }
+        return out;
     }
     Generation generation() {
         Generation out;
@@ -294,7 +308,11 @@ std::optional<Record> record_of(std::string_view line) {
             .started = Time(static_cast<int64_t>(fields.number(std::numeric_limits<int64_t>::max())))};
         return record_if(fields, std::move(claim));
     }
-    if (kind == "carried") return record_if(fields, SavedCarried{.carried = fields.number(1) == 1});
+    if (kind == "carried") {
+        SavedCarried carried{.carried = fields.number(1) == 1};
+        if (!fields.whole()) carried.links = fields.numbers();  // format 2 ended here
+        return record_if(fields, std::move(carried));
+    }
     if (kind == "mode") {
         SavedMode mode{.mode = fields.text()};
         if (!mode.mode.empty() && !is_mode_name(mode.mode)) return std::nullopt;

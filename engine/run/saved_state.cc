@@ -21,8 +21,10 @@ constexpr size_t kLineMax = size_t{1} << 20;  // a latch's leaf is the longest t
 constexpr size_t kWarningsMax = 5;
 constexpr std::string_view kMagic = "devmux-journal ";
 
-// 2: units say who asked for what is wanted of them. What format 1 says is understood.
-std::string header_of(std::string_view boot_id, int format = 2) {
+// 2: units say who asked for what is wanted of them. 3: and which links carry / and /usr. What was before is
+// understood.
+constexpr int kFormat = 3;
+std::string header_of(std::string_view boot_id, int format = kFormat) {
     return std::string(kMagic) + std::to_string(format) + " " + std::string(boot_id);
 }
 
@@ -83,11 +85,14 @@ LoadedState StateReader::finish() {
 void StateReader::line(std::string_view text) {
     ++number_;
     if (seen_ == Header::Expected) {
-        bool ours = text == header_of(boot_id_) || text == header_of(boot_id_, 1);
+        bool ours = false, known = false;
+        for (int format = 1; format <= kFormat; ++format) {
+            ours |= text == header_of(boot_id_, format);
+            known |= text.starts_with(header_of("", format));
+        }
         seen_ = ours ? Header::Ours : Header::Foreign;
         // Another boot's journal says nothing about this one. Anything else was not written by us,
         // or by a devmux that writes another format.
-        bool known = text.starts_with(header_of("", 1)) || text.starts_with(header_of(""));
         if (seen_ == Header::Foreign && !known)
             skip("expected \"" + header_of(boot_id_) + "\"; the journal is not used");
         return;
@@ -136,6 +141,7 @@ void StateReader::apply(Record&& record) {
         state.going_down = end->down;
     } else if (auto* server = std::get_if<SavedCarried>(&record)) {
         state.carried = server->carried;
+        state.carriers = {server->links.begin(), server->links.end()};
     } else if (auto* mode = std::get_if<SavedMode>(&record)) {
         state.mode = std::move(mode->mode);
     } else if (auto* daemon = std::get_if<SavedDaemon>(&record)) {
@@ -224,7 +230,7 @@ std::string text_of(const SavedState& state, std::string_view boot_id) {
         if (ended) append_line(SavedEnd{job}, out);
     if (state.settled) append_line(SavedSettled{}, out);
     if (state.going_down) append_line(SavedGoingDown{}, out);
-    if (state.carried) append_line(SavedCarried{}, out);
+    if (state.carried) append_line(SavedCarried{true, {state.carriers.begin(), state.carriers.end()}}, out);
     if (!state.mode.empty()) append_line(SavedMode{state.mode}, out);
     return out;
 }

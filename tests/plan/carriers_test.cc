@@ -109,7 +109,7 @@ TEST_SUITE("plan/carriers") {
         Machine m(kNfs, kUsr, {true, {link(2, "eth0"), link(3, "eth1"), link(4, "eth2")}, {}, {{"10.0.2.2", T, {2, 3}}, {"2001:db8::1", T, {3}}}});
         CHECK(m.all() == "eth0 carries / (NFS from 10.0.2.2); eth1 carries / (NFS from 10.0.2.2), and /usr (NFS from 2001:db8::1); ");
         Carriers carriers = carriers_of(m.mounts, m.links);
-        CHECK(carried_text(carriers, m.links, interface("eth0", 2)) == "the root file system (NFS from 10.0.2.2)");
+        CHECK(carried_text(carriers, m.links, interface("eth0", 2)) == "carries the root file system (NFS from 10.0.2.2)");
         CHECK(carried_text(carriers, m.links, interface("eth2", 4)).empty());
         // One of the two is not known to lead anywhere: who carries the other is.
         take_in({true, {}, {}, {{"2001:db8::1", F, {}}}}, m.links);
@@ -117,6 +117,74 @@ TEST_SUITE("plan/carriers") {
         CHECK(m.carried("eth2", 4) == U);
         Machine usr(kExt4, kUsr, {true, {link(3, "eth1"), link(4, "eth2")}, {}, {{"2001:db8::1", T, {3}}}});
         CHECK(usr.says("eth2", 4) == "carries neither / nor /usr: / is on ext4, /usr is on nfs from 2001:db8::1 over eth1");
+    }
+
+    TEST_CASE("what carried it counts until others have done so steadily, it has gone, or the mount has") {
+        auto at = [](int seconds) { return Time(std::chrono::seconds(seconds)); };
+        constexpr int kMinutes = 5 * 60;
+        struct Following : Machine {
+            using Machine::Machine;
+            Carriers known{};
+            void look(Time now) {
+                Carriers fresh = carriers_of(mounts, links);
+                remember(known, links, now, fresh);
+                known = std::move(fresh);
+            }
+            Truth carried(const char* name, uint64_t ifindex) const { return carries(known, links, interface(name, ifindex)); }
+        };
+        Following m(kNfs, kExt4, {true, {link(2, "eth0"), link(3, "eth1"), link(4, "eth2")}, {}, {{"10.0.2.2", T, {2}}}});
+        auto route = [&](Truth there, std::vector<uint64_t> over, Time now) {
+            take_in({true, {}, {}, {{"10.0.2.2", there, std::move(over)}}}, m.links);
+            m.look(now);
+        };
+        m.look(at(10));
+        CHECK(next_change(m.known) == kNever);
+        route(F, {}, at(20));
+        CHECK(m.carried("eth0", 2) == T);
+        CHECK(m.carried("eth1", 3) == U);
+        CHECK(carried_text(m.known, m.links, interface("eth0", 2)) ==
+              "carried the root file system (NFS from 10.0.2.2), which no other interface has done for 5m");
+        CHECK(next_change(m.known) == kNever);
+        m.look(at(20 + 10 * kMinutes));
+        CHECK(m.carried("eth0", 2) == T);
+        // It moves, and moves on: each counts until the last has stayed.
+        route(T, {3}, at(5000));
+        CHECK(next_change(m.known) == at(5000 + kMinutes));
+        CHECK(m.carried("eth0", 2) == T);
+        CHECK(m.carried("eth1", 3) == T);
+        CHECK(m.carried("eth2", 4) == F);
+        route(T, {4}, at(5000 + kMinutes - 1));
+        CHECK(next_change(m.known) == at(5000 + 2 * kMinutes - 1));
+        take_in({}, m.links);  // messages lost
+        m.look(at(5600));
+        CHECK(next_change(m.known) == kNever);
+        CHECK(all_carriers(m.known) == std::set<uint64_t>{2, 3, 4});
+        take_in({true, {link(2, "eth0"), link(4, "eth2")}, {}, {{"10.0.2.2", T, {4}}}}, m.links);
+        m.look(at(6000));
+        CHECK(all_carriers(m.known) == std::set<uint64_t>{2, 4});  // the other has gone meanwhile
+        m.look(at(6000 + kMinutes - 1));
+        CHECK(m.carried("eth0", 2) == T);
+        m.look(at(6000 + kMinutes));
+        CHECK(m.carried("eth0", 2) == F);
+        CHECK(m.carried("eth2", 4) == T);
+        CHECK(next_change(m.known) == kNever);
+        // Not known for a while on what it lies, and then from another server, and from a disk.
+        take_in({"/", {}, {}}, m.mounts);
+        m.look(at(7000));
+        CHECK(m.carried("eth2", 4) == U);
+        route(T, {2}, at(7001));
+        take_in({"/", kNfs, {}}, m.mounts);
+        m.look(at(7002));
+        CHECK(all_carriers(m.known) == std::set<uint64_t>{2, 4});
+        take_in({"/", {"/", "nfs", "s", "10.0.2.3"}, {}}, m.mounts);
+        m.look(at(7003));
+        CHECK(all_carriers(m.known).empty());
+        CHECK(m.carried("eth2", 4) == U);  // no route is known yet
+        route(T, {2}, at(7004));
+        take_in({"/", kExt4, {}}, m.mounts);
+        m.look(at(7005));
+        CHECK(m.carried("eth0", 2) == F);
+        CHECK(m.known == Carriers{.mounts = true, .carried = {}, .known = true});
     }
 
     TEST_CASE("a server on this very machine is carried by nobody") {

@@ -124,6 +124,8 @@ class RandomWorld {
             {"mounts", "{while: '(/srv on nfs or \"/a b\\x01/c\" mounted) and not root on tmpfs', command: {start: [/a], stop: [/b]}}"},
             {"online", "{while: 'network online or route to 192.0.2.1', command: {start: [/a], stop: [/b]}}"},
             {"needs", "{while: net up, requires: [$network], command: {start: [/a], stop: [/b]}}"},
+            {"down", "{while: file \"/go there\" exists, takes-down: net, command: {start: [/a], stop: [/b]}}"},
+            {"spare", "{for-each: 'net[not carries-root]', takes-down: no, command: {start: [/a], stop: [/b]}}"},
             {"wins", "{when: 'first net online or all net running for 1s', command: {start: [/a]}}"},
             {"chain", "{when: unit both active or settled, stop-when: 'first mouse', command: {start: [/a], stop: [/b]}}"},
             {"each", "{each-event: thing, actions: [add, change, remove, bind], command: {start: [/a]}, "
@@ -247,10 +249,10 @@ class RandomWorld {
     }
     void mounts() {
         MountsSeen seen;
-        for (const char* path : {"/srv", "/a b\x01/c", "/"}) {
+        for (const char* path : {"/srv", "/a b\x01/c", "/", "/usr"}) {
             if (pick(2)) continue;
             MountSeen mount{path, {}, {}};
-            if (pick(4)) mount.now = {pick(2) ? "/" : path, pick(2) ? "nfs4" : "e xt\xff", "s:/ \n"};
+            if (pick(4)) mount.now = {pick(2) ? "/" : path, pick(2) ? "nfs4" : "e xt\xff", "s:/ \n", pick(3) ? "192.0.2.1" : ""};
             if (pick(3) == 0) mount.listed = {path, "nfs", ""};
             seen.mounts.push_back(mount);
         }

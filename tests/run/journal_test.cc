@@ -55,7 +55,7 @@ TEST_SUITE("run/journal") {
             mark(journal.fd(), 1, 42);
             CHECK(!journal.append(unit("ntpdate", 2)));
         }
-        CHECK(place.dir.read("journal").starts_with("devmux-journal 2 boot-1\n"));
+        CHECK(place.dir.read("journal").starts_with("devmux-journal 3 boot-1\n"));
         Journal next = place.open_journal();
         LoadedState loaded = place.load();
         CHECK(loaded.state.units.size() == 2);

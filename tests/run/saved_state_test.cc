@@ -15,7 +15,7 @@ using namespace std::string_literals;
 namespace {
 
 constexpr const char* kBoot = "boot-1";
-const std::string kHeader = "devmux-journal 2 boot-1";
+const std::string kHeader = "devmux-journal 3 boot-1";
 
 std::string line_of(const Record& record) {
     std::string out;
@@ -69,7 +69,7 @@ std::vector<Record> records() {
         SavedClaim{.unit = "gdm", .pid = 812, .started = Time(1230000000)},
         SavedClaim{.unit = "odd\n", .pid = INT32_MAX, .started = Time(INT64_MAX)},
         SavedInstance{.unit = "d@\xff", .of = "d", .device = {"/devices/\t", {1, 2, 3}}, .block = "A=1\0B=\n\\0\0"s},
-        SavedSettled{}, SavedGoingDown{}, SavedGoingDown{false}, SavedCarried{}, SavedCarried{false}, SavedMode{"docked"}, SavedMode{}, SavedMode{"quiet"}};
+        SavedSettled{}, SavedGoingDown{}, SavedGoingDown{false}, SavedCarried{}, SavedCarried{false}, SavedCarried{true, {2, 17}}, SavedMode{"docked"}, SavedMode{}, SavedMode{"quiet"}};
 }
 
 }  // namespace
@@ -238,7 +238,7 @@ TEST_SUITE("run/saved_state") {
         CHECK(other.state.units.empty());
         CHECK(other.state.last_job == 0);
         CHECK(other.skipped == 0);
-        for (const char* header : {"devmux-journal 3 boot-1", "garbage",
+        for (const char* header : {"devmux-journal 4 boot-1", "garbage",
                                    "\x7F"
                                    "ELF",
                                    " "}) {
