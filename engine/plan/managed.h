@@ -105,6 +105,8 @@ struct Managed {
         return {.task = unit->task, .holds = unit->condition_kind == ConditionKind::While,
                 .starts_again = unit->if_running == IfRunning::Run};
     }
+    // It is up, or on its way to it.
+    bool is_on() const { return state.actual == Actual::Active || state.actual == Actual::Starting; }
     // It is not started, active or stopped now.
     bool is_still() const {
         return state.actual == Actual::Waiting || state.actual == Actual::Done || state.actual == Actual::Failed ||
@@ -135,7 +137,7 @@ struct Managed {
         return {.unit = unit->name, .verdict = verdict, .stop_verdict = stop_verdict,
                 .wanted = state.wanted, .actual = state.actual, .hold = state.hold,
                 .again = state.again, .job = job, .asker = asker, .owed = owed,
-                .script = service.chosen_by.empty() ? "" : service.init_script};
+                .script = service.chosen_by.empty() ? "" : service.init_script, .forced = forced};
     }
 };
 

@@ -8,8 +8,6 @@ namespace {
 
 const std::string kUntold = "held";  // since units were taken over: told as soon as they are looked at
 
-bool runs(const Managed& m) { return m.state.actual == Actual::Active || m.state.actual == Actual::Starting; }
-
 }  // namespace
 
 void Planner::carriers_changed(Time now, Actions& actions) {
@@ -37,7 +35,7 @@ std::vector<UnitIndex> Planner::going_with(UnitIndex unit) const {
     std::set<UnitIndex> seen{unit};
     for (size_t i = 0; i < out.size(); ++i)
         for (UnitIndex u : graph_.of(out[i]).dependents)
-            if (runs(units_[u]) && needs(u, out[i]) && seen.insert(u).second) out.push_back(u);
+            if (units_[u].is_on() && needs(u, out[i]) && seen.insert(u).second) out.push_back(u);
     return out;
 }
 
@@ -59,7 +57,7 @@ std::string Planner::refusal(UnitIndex index, UnitEvent event) const {
     if (!stop && event != UnitEvent::HandRestart && (!reload || can_reload(m.unit->service))) return "";
     if (reload && !m.kept.empty()) return m.kept + ", and it cannot be reloaded, but only restarted";
     // A stop leaves done what was done; a restart takes it from those that require it.
-    bool ends = runs(m) || (m.state.actual == Actual::Failed && !m.unit->task) || (m.state.actual == Actual::Done && !stop);
+    bool ends = m.is_on() || (m.state.actual == Actual::Failed && !m.unit->task) || (m.state.actual == Actual::Done && !stop);
     if (!ends) return "";
     TakenDown taken = taken_down_with(index);
     if (taken.truth == Truth::False) return "";

@@ -141,8 +141,7 @@ Gate Planner::start_gate(UnitIndex index) const {
         if (is_moving(units_[u]) && !units_[u].overdue)
             return {.kind = Gate::Kind::Need, .name = units_[u].unit->name, .on = u, .on_its_way = true};
     for (UnitIndex u : node.conflicts) {
-        Actual actual = units_[u].state.actual;
-        if (actual == Actual::Starting || actual == Actual::Active || actual == Actual::Stopping)
+        if (units_[u].is_on() || units_[u].state.actual == Actual::Stopping)
             return {.kind = Gate::Kind::Conflict, .name = units_[u].unit->name, .on = u};
     }
     if (starting_ >= parallel_) return {.kind = Gate::Kind::Slot, .on_its_way = true};
@@ -155,9 +154,8 @@ Gate Planner::stop_gate(UnitIndex index) const {
     if (units_[index].refreshing.job != 0) return {.kind = Gate::Kind::Reload, .name = "reload", .on_its_way = true};
     for (UnitIndex u : graph_.of(index).behind) {
         const Managed& m = units_[u];
-        bool runs = m.state.actual == Actual::Active || m.state.actual == Actual::Starting;
-        bool leaves = m.state.actual == Actual::Stopping || m.is_leaving() || (runs && m.state.wanted == Wanted::Down && m.kept.empty()) ||
-                      (runs && needs(u, index));  // one that is kept stays
+        bool leaves = m.state.actual == Actual::Stopping || m.is_leaving() || (m.is_on() && m.state.wanted == Wanted::Down && m.kept.empty()) ||
+                      (m.is_on() && needs(u, index));  // one that is kept stays
         if (leaves && !m.overdue)
             return {.kind = Gate::Kind::Leaving, .name = m.unit->name, .on = u, .on_its_way = true};
     }
@@ -229,7 +227,8 @@ void Planner::begin_or_wait(UnitIndex index, Time now, Actions& actions) {
     auto lost = std::find_if(required.begin(), required.end(), [&](const Need& need) { return is_lost(need); });
     bool restarts = m.state.again;
     if (m.state.wanted == Wanted::Up && lost == required.end() && !restarts && !is_put_down(m)) {  // that was quick: it is back already
-        m.yields = m.on_its_way = m.forced = false;
+        m.yields = m.on_its_way = false;
+        if (std::exchange(m.forced, false)) actions.push_back(Record{m.saved()});
         m.waits_for.clear();
         keep_no_more(index);
         return pend_neighbours(index);
@@ -329,6 +328,8 @@ void Planner::line_up() {
         if (graph_.has(i) && leaves) lose(i);
         pend(i);
     }
+    // Of a stop that was not asked for: the engine was killed between the records that say so.
+    for (Managed& m : units_) m.forced &= m.state.actual != Actual::Active || m.is_to_leave();
 }
 
 void Planner::free_slot() {

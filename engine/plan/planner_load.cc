@@ -14,7 +14,8 @@ bool same_kind(const Managed& m, const Unit& fresh) {
     return !m.instance && m.unit->is_template() == fresh.is_template();
 }
 
-bool runs(const Managed& m) {
+// A job of it runs, or its service does: it cannot be forgotten, or be another unit, before that is over.
+bool is_engaged(const Managed& m) {
     return m.job != 0 || m.state.actual == Actual::Active || m.state.actual == Actual::Starting ||
            m.state.actual == Actual::Stopping;
 }
@@ -121,7 +122,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     for (const auto& [name, index] : old_names) {
         auto fresh = configuration_->units.find(name);
         if (fresh == configuration_->units.end() || same_kind(old[index], *fresh->second)) continue;
-        if (runs(old[index])) kept.insert(name);
+        if (is_engaged(old[index])) kept.insert(name);
         else old[index].unit.reset();
     }
     auto carry = [&actions](Managed& m, const std::shared_ptr<const Unit>& unit) {
@@ -151,7 +152,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
         std::shared_ptr<const Unit> before = std::exchange(m.unit, unit);
         bool same_choice = before && before->service.chosen_by == unit->service.chosen_by;
         m.chosen = nullptr;
-        if (std::string why = runs(m) && same_choice ? m.keep_script(before->service.init_script) : ""; !why.empty())
+        if (std::string why = is_engaged(m) && same_choice ? m.keep_script(before->service.init_script) : ""; !why.empty())
             actions.push_back(Report{Report::Level::Info, name, why});
         carry_refresh(m, before.get());
         m.orphaned = false;
@@ -187,7 +188,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
             take_in(std::move(m));
             continue;
         }
-        if (!runs(m)) {
+        if (!is_engaged(m)) {
             if (m.instance) absent_.instances[name] = {name, m.unit->of, m.instance->device, m.instance->last};
             absent_.units[name] = m.saved();
             absent_.never[name] = {name, m.was_true, m.never};

@@ -108,6 +108,7 @@ void Planner::restore_unit(Managed& m, UnitIndex index, const SavedUnit& saved, 
         actions.push_back(Report{Report::Level::Info, m.unit->name, why});
     m.asker = saved.asker;
     m.owed = saved.owed;
+    m.forced = saved.forced;
     m.up_reason = saved.asker == Asker::Hand   ? "by hand"
                   : saved.asker == Asker::Unit ? "asked for by another unit"
                   : saved.asker == Asker::Boot ? "started by the boot sequence"

@@ -82,6 +82,7 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
                     Actions& actions) {
     Managed& m = units_[index];
     UnitState before = m.state;
+    bool was_forced = m.forced;
     Transition t = next(before, event, m.kind());
     note_asker(m, event, t.state != before);
     Actions holds;
@@ -137,7 +138,7 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
     note_move(index, before);
     if (event == UnitEvent::FoundRunning) m.owed = Owed::Nothing;  // neither begun nor failed
     if (t.step != Step::None) run(index, t.step, reason, held_back, now, actions);
-    else if (m.state != before || m.job != 0) actions.push_back(Record{m.saved()});
+    else if (m.state != before || m.job != 0 || m.forced != was_forced) actions.push_back(Record{m.saved()});
     if (m.state == before && t.step == Step::None) return;
     actions.push_back(UnitChanged{m.unit->name});
     if (m.state.actual == before.actual) return;
@@ -270,9 +271,12 @@ void Planner::by_hand(UnitIndex index, UnitEvent event, bool force, Time now, Ac
     if (std::string why = force ? "" : refusal(index, event); !why.empty())
         return actions.push_back(Report{Report::Level::Warning, units_[index].unit->name, "refused: " + why});
     // Without force, one that begins to carry something before its turn has come is held after all.
+    // Their records come first: an engine that finds one of them forced, and no stop that it goes with, forgets it.
     if (force)
-        for (UnitIndex u : going_with(index))
-            units_[u].forced = units_[u].state.actual == Actual::Active || units_[u].state.actual == Actual::Starting;
+        for (UnitIndex u : going_with(index)) {
+            bool forced = units_[u].is_on();
+            if (std::exchange(units_[u].forced, forced) != forced) actions.push_back(Record{units_[u].saved()});
+        }
     if (event == UnitEvent::Refresh) return refresh_by_hand(index, now, actions);
     if (event == UnitEvent::StoppedElsewhere) return stopped_by_script(index, now, actions);
     if (event != UnitEvent::HandStop) let_go(index, now, actions);

@@ -31,6 +31,7 @@ struct SavedUnit {
     Asker asker = Asker::Nobody;
     Owed owed = Owed::Nothing;
     std::string script = {};  // with chosen-by: the init script that it stands for, which is stopped by itself alone
+    bool forced = false;  // a person has it stopped, whatever that takes down
     bool operator==(const SavedUnit&) const = default;
 };
 

@@ -9,6 +9,7 @@
 
 #include "conditions/terms.h"
 #include "conditions/text.h"
+#include "engine/run/record_fields.h"
 
 namespace devmux {
 namespace {
@@ -55,7 +56,8 @@ struct Writer {
         put(unit.job, out);
         put(to_string(unit.asker), out);
         put(to_string(unit.owed), out);
-        if (!unit.script.empty()) put(unit.script, out);
+        put(unit.script, out);
+        put(uint64_t{unit.forced}, out);
     }
     void operator()(const SavedLatch& latch) const {
         out += "\nlatch";
@@ -140,79 +142,6 @@ std::optional<Truth> truth_of_word(std::string_view word) {
     return std::nullopt;
 }
 
-// Takes one field after the other; the first that is wrong spoils the line.
-class Fields {
-  public:
-    explicit Fields(std::string_view line) : rest_(line) {}
-
-    std::string_view raw() {
-        size_t tab = rest_.find('\t');
-        if (tab == rest_.npos) {
-            good_ = false;
-            return {};
-        }
-        std::string_view field = rest_.substr(0, tab);
-        rest_.remove_prefix(tab + 1);
-        return field;
-    }
-    std::string text() {
-        std::string_view field = raw();
-        std::string out;
-        out.reserve(field.size());
-        for (size_t i = 0; i < field.size(); ++i) {
-            if (field[i] != '\\') {
-                out += field[i];
-                continue;
-            }
-            char next = ++i < field.size() ? field[i] : '\0';
-            if (next != 't' && next != 'n' && next != '0' && next != '\\') good_ = false;
-            out += next == 't' ? '\t' : next == 'n' ? '\n' : next == '0' ? '\0' : '\\';
-        }
-        return out;
-    }
-    std::string name() {
-        std::string out = text();
-        if (out.empty()) good_ = false;
-        return out;
-    }
-    uint64_t number(uint64_t max = std::numeric_limits<uint64_t>::max()) {
-        auto value = number_of(raw());
-        if (value && *value <= max) return *value;
-        good_ = false;
-        return 0;
-    }
-    std::vector<uint64_t> numbers() {
-        std::vector<uint64_t> out;
-        for (std::string_view rest = raw(); !rest.empty() && good_;) {
-            std::string_view word = rest.substr(0, rest.find(' '));
-            rest.remove_prefix(std::min(word.size() + 1, rest.size()));
-            auto value = number_of(word);
-            if (value) out.push_back(*value);
-            else good_ = false;
-        }
-        return out;
-    }
-    Generation generation() {
-        Generation out;
-        out.inode = number();
-        out.ifindex = number();
-        out.diskseq = number();
-        return out;
-    }
-    template <class T>
-    T word(std::optional<T> (*of)(std::string_view)) {
-        std::optional<T> value = of(raw());
-        if (!value) good_ = false;
-        return value.value_or(T{});
-    }
-    // Nothing was wrong, and the line's end stands where it should.
-    bool whole() const { return good_ && rest_ == "."; }
-
-  private:
-    std::string_view rest_;
-    bool good_ = true;
-};
-
 template <class T>
 std::optional<Record> record_if(const Fields& fields, T&& value) {
     if (!fields.whole()) return std::nullopt;
@@ -244,7 +173,9 @@ std::optional<Record> record_of(std::string_view line) {
             unit.asker = fields.word(asker_of);
             unit.owed = fields.word(owed_of);
         }
-        if (!fields.whole()) unit.script = fields.name();
+        // … and format 2 here, or behind the script.
+        if (!fields.whole()) unit.script = fields.text();
+        if (!fields.whole()) unit.forced = fields.number(1) == 1;
         return record_if(fields, std::move(unit));
     }
     if (kind == "latch") {

@@ -21,7 +21,7 @@ constexpr size_t kLineMax = size_t{1} << 20;  // a latch's leaf is the longest t
 constexpr size_t kWarningsMax = 5;
 constexpr std::string_view kMagic = "devmux-journal ";
 
-// 2: units say who asked for what is wanted of them. 3: and which links carry / and /usr. What was before is
+// 2: units say who asked for what is wanted of them. 3: and that a stop was forced, and which links carry / and /usr. What was before is
 // understood.
 constexpr int kFormat = 3;
 std::string header_of(std::string_view boot_id, int format = kFormat) {

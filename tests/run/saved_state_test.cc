@@ -40,7 +40,8 @@ SavedUnit unit_record(const std::string& name, JobId job = 0) {
             .again = true,
             .job = job,
             .asker = Asker::Unit,
-            .owed = Owed::OnFailure};
+            .owed = Owed::OnFailure,
+            .forced = true};
 }
 
 SavedRun run_record(const std::string& devpath, uint64_t inode, JobId job) {
@@ -259,8 +260,28 @@ TEST_SUITE("run/saved_state") {
         CHECK(gdm.job == 4);
         CHECK(gdm.asker == Asker::Nobody);
         CHECK(gdm.owed == Owed::Nothing);
+        CHECK_FALSE(gdm.forced);
         CHECK(load("devmux-journal 1 boot-2\nsettled\t.").warnings.empty());
         CHECK(load(kHeader).warnings.empty());
+    }
+
+    TEST_CASE("format 2, which did not say what was forced, and over which links / comes") {
+        LoadedState old = load("devmux-journal 2 boot-1\nunit\tgdm\ttrue\tfalse\tdown\tactive\tdown\t0\t4\thand\tthen\t.\ncarried\t1\t.");
+        CHECK(old.skipped == 0);
+        CHECK(old.state.carried);
+        CHECK(old.state.carriers.empty());
+        CHECK(old.state.units.at("gdm") == SavedUnit{.unit = "gdm", .verdict = Truth::True, .actual = Actual::Active, .hold = Hold::Down,
+                                                     .job = 4, .asker = Asker::Hand, .owed = Owed::Then});
+    }
+
+    TEST_CASE("which links carry / and /usr: the last word; numbers alone") {
+        std::string text = kHeader + line_of(SavedCarried{true, {2, 3}}) + line_of(SavedCarried{true, {3, 40}});
+        SavedState state = load(text).state;
+        CHECK(state.carriers == std::set<uint64_t>{3, 40});
+        CHECK(load(text_of(state, kBoot)).state.carriers == state.carriers);
+        CHECK(load(text + line_of(SavedCarried{false})).state.carriers.empty());
+        CHECK(load(kHeader + "\ncarried\t1\t2 x\t.\nsettled\t.").skipped == 1);
+        CHECK(load(kHeader + "\ncarried\t1\t2  3\t.\nsettled\t.").skipped == 1);
     }
 
     TEST_CASE("lines that make no sense are skipped, counted, and told of") {
