@@ -25,7 +25,8 @@ struct Checkpoint {
     KnownLinks links;
     std::string runlevel, mode;
     std::map<std::string, ScriptRunlevels> scripts;
-    bool going_down = false, carried = false;
+    bool going_down = false;
+    Truth carried = Truth::False;
     Carriers carriers;  // of these what does not follow from the rest
     DeviceTableCheckpoint table;
     History::Checkpoint history;

@@ -18,11 +18,11 @@ void Engine::look_at_carriers(Time now, Actions& actions) {
     std::set<uint64_t> before = all_carriers(world_.carriers);
     if (!world_.renew_carriers(now)) return;
     const Carriers& carriers = world_.carriers;
-    bool was_carried = world_.was_carried;
-    if (carriers.mounts || !carriers.carried.empty()) world_.was_carried = !carriers.carried.empty();
+    Truth was_carried = world_.was_carried;
+    if (carriers.mounts || !carriers.carried.empty()) world_.was_carried = truth_of(!carriers.carried.empty());
     std::set<uint64_t> all = all_carriers(carriers);
     if (world_.was_carried != was_carried || all != before)
-        actions.push_back(Record{SavedCarried{world_.was_carried, {all.begin(), all.end()}}});
+        actions.push_back(Record{SavedCarried{world_.was_carried == Truth::True, {all.begin(), all.end()}}});
     planner_.carriers_changed(now, actions);
 }
 
@@ -31,6 +31,9 @@ void Engine::take(const MountsSeen& seen, Time now, Actions& actions) {
     for (const MountSeen& mount : seen.mounts)
         if (take_in(mount, world_.mounts)) changed.push_back({FactKind::Mounted, mount.path});
     look_at_carriers(now, actions);
+    auto is_root = [](const MountSeen& mount) { return mount.path == kRootPath; };
+    bool looked = std::any_of(seen.mounts.begin(), seen.mounts.end(), is_root);
+    if (looked && world_.was_carried == Truth::Unknown) world_.was_carried = Truth::False;
     planner_.facts_changed(changed, now, actions);
 }
 

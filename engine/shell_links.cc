@@ -28,9 +28,9 @@ bool each_route(const Condition& condition, Visit visit) {
 
 }  // namespace
 
-// Which links carry / and /usr: a unit asks, or somebody did.
+// Which links carry / and /usr: it matters to a unit, or somebody has asked.
 bool Shell::asks_for_carriers() const {
-    bool asks = asked_carriers_ || !engine_->planner().conditions_index().watching_carriers().empty();
+    bool asks = asked_carriers_ || engine_->planner().conditions_index().asks_carriers();
     for (const auto& [ticket, wait] : truth_waits_) asks |= asks_what_it_carries(wait.condition);
     return asks;
 }

@@ -40,6 +40,8 @@ void Simulation::start() {
     reader.feed(journal_);
     engine_ = std::make_unique<Engine>(configuration_, kernel_command_line_, now_, times_);
     SavedState saved = reader.finish().state;
+    // In a trace that says nothing of mounts nobody looks at them.
+    if (!mounts_ && saved.carried == Truth::Unknown) saved.carried = Truth::False;
     if (recorder_) recorder_->begin(*engine_, saved, now_);
     Actions actions;
     engine_->start(saved, now_, actions);

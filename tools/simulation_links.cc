@@ -87,7 +87,7 @@ void Simulation::tell_links() {
     if (!engine_ || !links_.known || links_lost_) return;
     const WatchIndex& index = engine_->planner().conditions_index();
     std::set<std::string> asked;
-    if (!index.watching_carriers().empty()) asked = servers_of(engine_->world().mounts);
+    if (index.asks_carriers()) asked = servers_of(engine_->world().mounts);
     for (const FactKey& key : index.facts(FactKind::RouteTo)) asked.insert(key.name);
     bool nobody = asked.empty() && index.facts(FactKind::NetworkOnline).empty();
     const KnownLinks& told = engine_->world().links;

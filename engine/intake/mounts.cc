@@ -143,6 +143,8 @@ void MountWatch::watch(std::set<std::string> paths) {
     if (running_) return;
     shared_->trouble = Error{.where = {}, .what = "no thread can be started to read the mounts: " + errno_text(error),
                              .source = "", .caret = -1, .hint = "devmux reload tries again"};
+    // That nothing can be seen is an answer: nobody is to wait for another one.
+    for (const std::string& path : shared_->paths) shared_->answers[path] = {path, {}, {}};
     shared_->to_caller.ring();
 }
 

@@ -11,7 +11,7 @@ const std::string kUntold = "held";  // since units were taken over: told as soo
 }  // namespace
 
 void Planner::carriers_changed(Time now, Actions& actions) {
-    for (UnitIndex unit : watchers_.watching_carriers()) {
+    for (UnitIndex unit : watchers_.asking_carriers()) {
         if (units_[unit].unit->is_template()) look_for_devices(unit);
         mark(unit);
     }
@@ -23,8 +23,8 @@ void Planner::carriers_changed(Time now, Actions& actions) {
 
 // Whether it carries something may be known now: who may have an instance for it, and what events wait for that.
 void Planner::look_at_link(const Device& device, Time now, Actions& actions) {
-    if (watchers_.watching_carriers().empty()) return;
-    for (UnitIndex unit : watchers_.watching_carriers())
+    if (watchers_.asking_carriers().empty()) return;
+    for (UnitIndex unit : watchers_.asking_carriers())
         if (units_[unit].unit->is_template()) comings_.insert({unit, std::string(device.devpath())});
     run_waiting(device, [](const DeviceRun& run) { return !run.for_udev; }, false, now, actions);
 }

@@ -50,7 +50,7 @@ void Planner::watch(UnitIndex index) {
     const Unit& unit = *units_[index].unit;
     // Nobody asks its condition any more, and what its stop takes down matters still.
     if (units_[index].orphaned) {
-        if (may_take_down(unit, *configuration_->classes)) watchers_.add_carriers(index);
+        if (may_take_down(unit, *configuration_->classes)) watchers_.add_taking_down(index);
         return;
     }
     if (units_[index].instance) return;  // the unit of which it is one stands for all of them
@@ -72,8 +72,9 @@ void Planner::watch(UnitIndex index) {
     if (unit.for_each) for_each_watchers_.add(unit.for_each->devices, index);
     if (unit.each_event) event_watchers_.add(unit.each_event->devices, index);
     if ((unit.for_each && asks_what_it_carries(unit.for_each->devices)) ||
-        (unit.each_event && asks_what_it_carries(unit.each_event->devices)) || may_take_down(unit, *configuration_->classes))
+        (unit.each_event && asks_what_it_carries(unit.each_event->devices)))
         watchers_.add_carriers(index);
+    if (may_take_down(unit, *configuration_->classes)) watchers_.add_taking_down(index);
 }
 
 void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, Actions& actions,

@@ -144,7 +144,7 @@ struct SavedState {
     JobId last_job = 0;
     bool settled = false;
     bool going_down = false;
-    bool carried = false;
+    Truth carried = Truth::False;  // Unknown: nobody has looked yet in this boot
     std::set<uint64_t> carriers;  // links
     std::string mode;
 };

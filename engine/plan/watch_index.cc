@@ -23,9 +23,18 @@ void visit_all(const Map& map, std::string_view text, const WatchIndex::Visitor&
 }  // namespace
 
 // Where the paths lie is watched with it: what is asked of mounts is found in one place.
+void WatchIndex::add_paths(UnitIndex unit) {
+    for (std::string_view path : {kRootPath, kUsrPath}) add(FactKey{FactKind::Mounted, std::string(path)}, unit);
+}
+
 void WatchIndex::add_carriers(UnitIndex unit) {
     add_once(carriers_, unit);
-    for (std::string_view path : {kRootPath, kUsrPath}) add(FactKey{FactKind::Mounted, std::string(path)}, unit);
+    add_paths(unit);
+}
+
+void WatchIndex::add_taking_down(UnitIndex unit) {
+    add_once(taking_down_, unit);
+    add_paths(unit);
 }
 
 void WatchIndex::add(const DeviceTerm& term, UnitIndex unit) {

@@ -23,14 +23,18 @@ class WatchIndex {
   public:
     void add(const DeviceTerm& term, UnitIndex unit);
     void add(const FactKey& fact, UnitIndex unit);
-    void add_carriers(UnitIndex unit);  // it wants to know which links carry / and /usr (carriers.h)
+    // Which links carry / and /usr (carriers.h): its terms ask for it; or its stop may take such a link down, and
+    // then news of it concern nobody until the unit is to stop.
+    void add_carriers(UnitIndex unit);
+    void add_taking_down(UnitIndex unit);
 
     // Each unit at least once, in no order; more than once where it watches in several ways.
     using Visitor = std::function<void(UnitIndex)>;
     void each_watching(const std::vector<Device::Membership>& classes, std::string_view name, Block block,
                        const Visitor& visit) const;
     void each_watching(const FactKey& fact, const Visitor& visit) const;
-    const std::vector<UnitIndex>& watching_carriers() const { return carriers_; }
+    const std::vector<UnitIndex>& asking_carriers() const { return carriers_; }
+    bool asks_carriers() const { return !carriers_.empty() || !taking_down_.empty(); }
     // Each unit once, in their order: who watches the device for what is known of it, or for what an event says.
     std::vector<UnitIndex> watching(const Device& device, Block event) const;
     // Those of mounts are all of the kind Mounted: what is watched is the path. Who asks for the state of a
@@ -55,7 +59,9 @@ class WatchIndex {
     };
     std::vector<OfClass> classes_;  // by ClassId
     std::map<FactKey, std::vector<UnitIndex>> facts_;
-    std::vector<UnitIndex> carriers_;
+    std::vector<UnitIndex> carriers_, taking_down_;
+
+    void add_paths(UnitIndex unit);
 };
 
 }  // namespace devmux

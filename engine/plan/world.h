@@ -42,8 +42,11 @@ class World final : public Facts {
     Truth carries_root(const DeviceFacts& device) const override { return carries(carriers, links, device); }
     std::string carries_seen(const DeviceFacts& device) const override { return carries_text(carriers, mounts, links, device); }
     std::string nothing_carried() const override;
-    // Whether a link may carry something that this machine lives on. Before anything is known of mounts: as it was.
-    bool may_be_carried() const { return carriers.mounts || !carriers.carried.empty() ? !carriers.carried.empty() : was_carried; }
+    // Whether a link may carry something that this machine lives on. Before anything is known of mounts: as it was,
+    // and in the first moment of a boot it may.
+    bool may_be_carried() const {
+        return carriers.mounts || !carriers.carried.empty() ? !carriers.carried.empty() : was_carried != Truth::False;
+    }
     // After news of mounts or links, and when it is time; false where that changed nothing of it.
     bool renew_carriers(Time now);
 
@@ -56,7 +59,9 @@ class World final : public Facts {
     KnownMounts mounts;
     KnownLinks links;
     Carriers carriers;  // what follows from these two, and from what followed before
-    bool was_carried = false;  // / or /usr came from a server when that was known last, under a former engine too
+    // / or /usr came from a server when that was known last, under a former engine too. Unknown until somebody has
+    // looked; what is out of sight then (of a daemon in a chroot) is nothing that links carry.
+    Truth was_carried = Truth::False;
     std::string runlevel;  // one character; empty: not known
     std::string mode;      // that devmux mode has set in this boot; empty: none
     std::map<std::string, ScriptRunlevels> scripts;  // init scripts of which something is known

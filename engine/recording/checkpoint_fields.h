@@ -176,7 +176,10 @@ void fields(Checkpoint& c, F&& f) {
     f("runlevel", c.runlevel);
     f("mode", c.mode);
     f("going_down", c.going_down);
-    f("carried", c.carried);
+    bool carried = c.carried == Truth::True, unsure = c.carried == Truth::Unknown;
+    f("carried", carried);
+    f("carried_unknown", unsure);
+    c.carried = unsure ? Truth::Unknown : truth_of(carried);
     fields(c.carriers, f);
     f("down_since", c.down_since, kNever);
     f("unready", c.unready);

@@ -39,7 +39,7 @@ std::vector<SavedRun> newest(std::vector<SavedRun> runs) {
 
 }  // namespace
 
-StateReader::StateReader(std::string_view boot_id) : boot_id_(boot_id) {}
+StateReader::StateReader(std::string_view boot_id) : boot_id_(boot_id) { loaded_.state.carried = Truth::Unknown; }
 
 void StateReader::feed(std::string_view bytes) {
     while (seen_ != Header::Foreign && !bytes.empty()) {
@@ -140,7 +140,7 @@ void StateReader::apply(Record&& record) {
     } else if (auto* end = std::get_if<SavedGoingDown>(&record)) {
         state.going_down = end->down;
     } else if (auto* server = std::get_if<SavedCarried>(&record)) {
-        state.carried = server->carried;
+        state.carried = truth_of(server->carried);
         state.carriers = {server->links.begin(), server->links.end()};
     } else if (auto* mode = std::get_if<SavedMode>(&record)) {
         state.mode = std::move(mode->mode);
@@ -230,7 +230,8 @@ std::string text_of(const SavedState& state, std::string_view boot_id) {
         if (ended) append_line(SavedEnd{job}, out);
     if (state.settled) append_line(SavedSettled{}, out);
     if (state.going_down) append_line(SavedGoingDown{}, out);
-    if (state.carried) append_line(SavedCarried{true, {state.carriers.begin(), state.carriers.end()}}, out);
+    if (state.carried != Truth::Unknown)
+        append_line(SavedCarried{state.carried == Truth::True, {state.carriers.begin(), state.carriers.end()}}, out);
     if (!state.mode.empty()) append_line(SavedMode{state.mode}, out);
     return out;
 }

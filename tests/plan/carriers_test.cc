@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/facts.h"
+#include "tests/support/net_machine.h"
 
 using namespace devmux;
 using devmux::test::interface;
@@ -185,6 +186,57 @@ TEST_SUITE("plan/carriers") {
         m.look(at(7005));
         CHECK(m.carried("eth0", 2) == F);
         CHECK(m.known == Carriers{.mounts = true, .carried = {}, .known = true});
+    }
+
+    TEST_CASE("before the mounts were read in this boot nothing that may take an interface down is stopped, and then it is") {
+        struct Boot {
+            Time now{std::chrono::seconds(100)};
+            Engine engine{test::NetMachine::with({{"net", "{while: file /run/want exists, takes-down: link, command: {start: [/a], stop: [/b]}}"}}), "", now};
+            size_t stops = 0;
+
+            // What boot had started is taken up, and is not wanted any more.
+            explicit Boot(Truth carried) {
+                SavedState saved;
+                saved.carried = carried;
+                saved.units["net"] = {.unit = "net", .verdict = Truth::True, .wanted = Wanted::Up, .actual = Actual::Active};
+                Actions actions;
+                engine.start(saved, now, actions);
+                feed(UdevSeen{UdevPresence::Absent, true});
+                feed(Snapshot{.devices = {test::NetMachine::found("eth0", 2)}});
+                feed(CaughtUp{});
+                feed(ColdplugComplete{});
+                feed(FileSeen{"/run/want", Truth::False});
+            }
+            void feed(const Event& event) {
+                Actions actions;
+                engine.handle(event, now, actions);
+                for (const PlanAction& action : actions) stops += std::holds_alternative<RunJob>(action);
+            }
+        };
+        CHECK(Boot(F).stops == 1);  // known from a former engine
+        for (auto [root, stops] : {std::pair(Mount{}, 1U), {kExt4, 1U}, {kNfs, 0U}}) {
+            Boot boot(U);
+            CHECK(boot.stops == 0);
+            CHECK(boot.engine.planner().units()[0].kept == "held: it is not known whether eth0 carries the root file system or /usr");
+            boot.feed(MountsSeen{{{"/srv", kExt4, {}}}});  // nobody asked about these two yet
+            CHECK(boot.stops == 0);
+            boot.feed(MountsSeen{{{"/", root, {}}, {"/usr", root, {}}}});
+            CHECK(boot.stops == stops);
+        }
+    }
+
+    TEST_CASE("news of links are for who asks, and not for who may take one down") {
+        test::NetMachine m({{"down", "{for-each: link, command: {start: [/a], stop: [/b]}}"},
+                            {"asks", "{for-each: 'link[not carries-root]', command: {start: [/a], stop: [/b]}}"},
+                            {"none", "{while: settled, command: {start: [/a], stop: [/b]}}"}});
+        const WatchIndex& index = m.engine.planner().conditions_index();
+        REQUIRE(index.asking_carriers().size() == 1);
+        CHECK(m.engine.planner().units()[index.asking_carriers()[0]].unit->name == "asks");
+        test::NetMachine down({{"down", "{for-each: link, command: {start: [/a], stop: [/b]}}"}});
+        const WatchIndex& of_down = down.engine.planner().conditions_index();
+        CHECK(of_down.asking_carriers().empty());
+        CHECK(of_down.asks_carriers());
+        CHECK(of_down.facts(FactKind::Mounted) == std::vector<FactKey>{{FactKind::Mounted, "/"}, {FactKind::Mounted, "/usr"}});
     }
 
     TEST_CASE("a server on this very machine is carried by nobody") {

@@ -41,7 +41,9 @@ void Daemon::start() {
     reader.feed(journal_);
     engine_ = std::make_unique<Engine>(configuration_, "", machine_.now);
     Actions actions;
-    engine_->start(reader.finish().state, machine_.now, actions);
+    SavedState saved = reader.finish().state;
+    saved.carried = Truth::False;  // nobody looks at mounts here
+    engine_->start(saved, machine_.now, actions);
     for (const PlanAction& action : actions) carry_out(action);
     presence_ = UdevPresence::Absent;
     look_at_udevd();

@@ -268,7 +268,7 @@ TEST_SUITE("run/saved_state") {
     TEST_CASE("format 2, which did not say what was forced, and over which links / comes") {
         LoadedState old = load("devmux-journal 2 boot-1\nunit\tgdm\ttrue\tfalse\tdown\tactive\tdown\t0\t4\thand\tthen\t.\ncarried\t1\t.");
         CHECK(old.skipped == 0);
-        CHECK(old.state.carried);
+        CHECK(old.state.carried == Truth::True);
         CHECK(old.state.carriers.empty());
         CHECK(old.state.units.at("gdm") == SavedUnit{.unit = "gdm", .verdict = Truth::True, .actual = Actual::Active, .hold = Hold::Down,
                                                      .job = 4, .asker = Asker::Hand, .owed = Owed::Then});
@@ -278,6 +278,9 @@ TEST_SUITE("run/saved_state") {
         std::string text = kHeader + line_of(SavedCarried{true, {2, 3}}) + line_of(SavedCarried{true, {3, 40}});
         SavedState state = load(text).state;
         CHECK(state.carriers == std::set<uint64_t>{3, 40});
+        CHECK(load(kHeader).state.carried == Truth::Unknown);
+        CHECK(load(text_of(load(kHeader).state, kBoot)).state.carried == Truth::Unknown);
+        CHECK(load(text_of(load(kHeader + line_of(SavedCarried{false})).state, kBoot)).state.carried == Truth::False);
         CHECK(load(text_of(state, kBoot)).state.carriers == state.carriers);
         CHECK(load(text + line_of(SavedCarried{false})).state.carriers.empty());
         CHECK(load(kHeader + "\ncarried\t1\t2 x\t.\nsettled\t.").skipped == 1);
