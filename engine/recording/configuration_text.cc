@@ -119,6 +119,7 @@ std::string unit_file_text(const Unit& unit) {
     if (s.may_be_missing) lines.put("if-missing", "skip");
     for (const LinkKey& key : link_keys()) lines.list(key.key, unit.links.*key.list);
     if (unit.task) lines.put("task", "true");
+    lines.text("takes-down", unit.keeps_links ? "no" : unit.takes_down ? to_string(*unit.takes_down) : "");
     if (unit.limits) lines.put("timeout", time_limits_text(*unit.limits));
     lines.text("user", unit.user);
     if (s.notifies) lines.put("ready", "notify");

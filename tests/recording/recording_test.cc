@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "conditions/grammar.h"
 #include "conditions/text.h"
 #include "engine/model/unit_file.h"
 #include "engine/recording/configuration_text.h"
@@ -188,6 +189,15 @@ TEST_SUITE("recording/text") {
     TEST_CASE("shipped units and classes read back to the same") {
         Configuration c = load_configuration({{std::string(DEVMUX_SOURCE_DIR) + "/units.d"}}, Trust::Waive);
         REQUIRE(c.units.size() >= 4);
+        for (const char* name : {"takes", "keeps"}) {
+            auto unit = std::make_shared<Unit>(*c.units.at("fetchmail"));
+            unit->name = name;
+            unit->keeps_links = name[0] == 'k';
+            auto taken = parse_device_set("network interface[name ~ \"eth*\"]", *c.classes);
+            REQUIRE(taken);
+            if (!unit->keeps_links) unit->takes_down = std::make_shared<const DeviceTerm>(*taken);
+            c.units[name] = unit;
+        }
         c.broken["b"] = {Error{}};
         c.masked.insert("m");
         std::string text;
