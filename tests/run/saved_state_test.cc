@@ -272,6 +272,10 @@ TEST_SUITE("run/saved_state") {
         CHECK(old.state.carriers.empty());
         CHECK(old.state.units.at("gdm") == SavedUnit{.unit = "gdm", .verdict = Truth::True, .actual = Actual::Active, .hold = Hold::Down,
                                                      .job = 4, .asker = Asker::Hand, .owed = Owed::Then});
+        old = load("devmux-journal 2 boot-1\nunit\tgdm\ttrue\tfalse\tup\tactive\tnone\t0\t4\thand\tthen\tlightdm\t.\nsettled\t.");
+        CHECK(old.skipped == 0);
+        CHECK(old.state.units.at("gdm").script == "lightdm");
+        CHECK_FALSE(old.state.units.at("gdm").forced);
     }
 
     TEST_CASE("which links carry / and /usr: the last word; numbers alone") {
