@@ -312,7 +312,7 @@ TEST_SUITE("run/saved_state") {
                                      "unit\tu\ttrue\tfalse\tup\tactive\tnone\t2\t0\t.",
                                      "unit\tu\\x\ttrue\tfalse\tup\tactive\tnone\t0\t0\t.",
                                      "unit\tu\\\ttrue\tfalse\tup\tactive\tnone\t0\t0\t.",
-                                     "unit\tu\ttrue\tfalse\tup\tactive\tnone\t0\t0\tnobody\tnothing\t\t.",
+                                     "unit\tu\ttrue\tfalse\tup\tactive\tnone\t0\t0\tnobody\tnothing\t\t2\t.",
                                      "last\tx\t.",
                                      "\t\t\t",
                                      "."};
