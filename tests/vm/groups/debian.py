@@ -74,7 +74,8 @@ def devices(m, check):
     with check("udevadm trigger starts nothing"):
         m.must("udevadm trigger --action=add --settle")
         m.must("udevadm trigger --subsystem-match=input --subsystem-match=graphics --settle")
-        m.wait("mouse and framebuffer")
+        m.all_heard()
+        expect("mouse and framebuffer", m.truth("mouse and framebuffer"), "true")
         m.once("login", "gdm")
 
 

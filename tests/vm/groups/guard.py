@@ -2,12 +2,10 @@
 
 Boot and devmux never both start one: with the daemon there before the script, while it runs, and after it;
 and where there is no devmux, the boot is as it was."""
-import json
-
 import vm
 from groups.sysvinit import BootedMachine
 from groups.sysvinit import files as boot_files
-from machine import LONG, expect
+from machine import expect
 
 CHECKS = 8
 
@@ -72,12 +70,6 @@ class GuardedMachine(BootedMachine):
         """(action, who) of each time that a script came behind its guard."""
         found = self.must("cat /run/marks 2>/dev/null; true").splitlines()
         return [tuple(line.split()[2:]) for line in found if line.split()[1] == name]
-
-    def status(self, unit):
-        return json.loads(self.must(f"devmux --json status {unit} || true"))
-
-    def until_state(self, unit, state):
-        self.until(f"devmux --json status {unit} | grep -q '\"state\":\"{state}\"'")
 
 
 def run(report, programs):
@@ -144,7 +136,7 @@ def during_and_after(m, check):
         m.guest.plug("usb-audio", "card", bus="usb.0", audiodev="snd")
         m.until("test -e /proc/asound/card0")
         m.must("mount -t tmpfs none /var/nfs")
-        m.guest.complete(LONG)
+        m.guest.complete()
         expect("calls of alsa", m.calls("alsa"), [("start", "init")])
     with check(m, "the daemon comes after the scripts: what boot has started is started, and not once more"):
         m.launch()

@@ -1,6 +1,4 @@
 """Roots and /usr on real NFS: what boot keeps to itself, and the interface that nobody may take away."""
-import json
-
 import debian
 import vm
 from groups.guard import GUARD
@@ -55,9 +53,6 @@ class NfsMachine(BootedMachine):
         found = self.must("cat /run/marks 2>/dev/null; true").splitlines()
         return [tuple(line.split()[2:]) for line in found if line.split()[1] == name]
 
-    def status(self, unit):
-        return json.loads(self.must(f"devmux --json status {unit} || true"))
-
     def carries(self, interface):
         return self.truth(f'network interface[name = "{interface}" and carries-root]')
 
@@ -94,7 +89,7 @@ def left_to_boot(report, m, name, path):
         expect(f"{path} on nfs", m.truth(f"{path} on nfs"), "true")
         expect("root on nfs", m.truth("root on nfs"), "true" if path == "/" else "false")
         expect("calls of mountnfs", m.calls("mountnfs"), [("start", "init")])
-        found = m.status("mountnfs")
+        found = m.at_rest("mountnfs")
         expect("mountnfs, asked by", (found["state"], found["asked_by"]), ("done", "the boot sequence"))
         expect("the word on the share", m.must(f"cat {SHARE}/word"), "all is well")
 

@@ -44,7 +44,7 @@ def run(report, programs):
             trace = pathlib.Path(os.environ.get("DEVMUX_KEEP_TRACE") or pathlib.Path(tmp) / "boot.trace")
             trace.write_bytes(text)
             done = subprocess.run([devmux, "simulate", str(trace)], capture_output=True, text=True, errors="replace",
-                                  check=False)
+                                  check=False, timeout=vm.LONG)
             notes.append(f"{len(text)} bytes; {done.stderr.strip()}")
             expect("exit code", (done.returncode, done.stderr if done.returncode else ""), (0, ""))
             if "same decisions" not in done.stderr or "run login start" not in done.stdout:

@@ -1,9 +1,5 @@
 """A Debian whose first process is systemd: its units, and init scripts, as services of devmux."""
-import json
-import time
-
-import vm
-from machine import LONG, SOURCE, DebianMachine, expect
+from machine import SOURCE, DebianMachine, expect
 
 CHECKS = 18
 
@@ -53,27 +49,13 @@ def files():
     }
 
 
-def status(m, unit):
-    return json.loads(m.must(f"devmux --json status {unit} || true"))      # 1: it has failed
-
-
-def settled(m, unit, state):
-    """Waits until a unit is in a state; returns its status."""
-    end = time.monotonic() + LONG
-    while (found := status(m, unit))["state"] != state:
-        if time.monotonic() > end:
-            raise vm.GuestTimeout(f"{unit} is {found['state']} for {LONG} s, not {state}")
-        time.sleep(0.1)
-    return found
-
-
 def main_pid(m, unit="devmuxd"):
     return m.must(f"systemctl show -p MainPID --value {unit}")
 
 
 def fails(m, unit, reason):
     m.must(f"! devmux start {unit}")
-    found = status(m, unit)
+    found = m.status(unit)
     expect(f"{unit} is", found["state"], "failed")
     assert reason in found["last_end"], f"{unit}: {found['last_end']!r}, expected {reason!r}"
 
@@ -101,9 +83,9 @@ def run(report, programs):
 def graph(m, check):
     with check("units of systemd and init scripts in one graph"):
         for unit in ("first", "second", "third", "held"):
-            expect(f"{unit} is", status(m, unit)["state"], "waiting")
+            expect(f"{unit} is", m.status(unit)["state"], "waiting")
         m.must("touch /run/go")
-        settled(m, "third", "active")
+        m.until_state("third", "active")
         for unit in ("first.service", "devmux-own.service", "third.target", "held.service"):
             m.must(f"systemctl is-active {unit}")
         expect("calls of own", m.must("cat /var/log/own"), "start 1 second")
@@ -113,7 +95,7 @@ def graph(m, check):
         m.must("systemctl restart devmuxd")
         assert main_pid(m) != before, "devmuxd was not restarted"
         m.must(f"kill -0 {pid}")
-        settled(m, "third", "active")
+        m.until_state("third", "active")
         expect("calls of own", m.must("cat /var/log/own"), "start 1 second")
     with check("a script that systemd knows is its unit"):
         m.must("devmux start generated")
@@ -124,7 +106,7 @@ def graph(m, check):
     with check("stopped in reverse order, each where it runs"):
         m.must("rm /run/go")
         for unit in ("third", "second", "first", "held"):
-            settled(m, unit, "waiting")
+            m.until_state(unit, "waiting")
         m.must("! systemctl is-active first.service devmux-own.service third.target held.service")
         expect("calls of own", m.must("cat /var/log/own").splitlines(), ["start 1 second", "stop 1 second"])
 
@@ -132,24 +114,24 @@ def graph(m, check):
 def by_hand(m, check):
     with check("systemctl stop by hand is seen, and holds"):
         m.must("touch /run/go")
-        settled(m, "held", "active")
+        m.until_state("held", "active")
         m.must("systemctl stop held.service")
-        found = settled(m, "held", "waiting")
+        found = m.until_state("held", "waiting")
         expect("held, asked by", (found["hold"], found["asked_by"]), ("down", "a person"))
         m.must("rm /run/go")
-        settled(m, "first", "waiting")
+        m.until_state("first", "waiting")
         m.must("touch /run/go")
-        settled(m, "third", "active")
-        expect("state", status(m, "held")["state"], "waiting")
+        m.until_state("third", "active")
+        expect("state", m.status("held")["state"], "waiting")
         m.must("! systemctl is-active held.service")
     with check("systemctl start by hand is seen, and so is a stop while no devmuxd runs"):
         m.must("systemctl start held.service")
-        settled(m, "held", "active")
+        m.until_state("held", "active")
         m.must("systemctl stop devmuxd && systemctl stop held.service && systemctl start devmuxd")
-        expect("hold", settled(m, "held", "waiting")["hold"], "down")
+        expect("hold", m.until_state("held", "waiting")["hold"], "down")
     with check("a service that is killed has failed; what requires it stops"):
         m.must("systemctl kill -s KILL first.service")
-        settled(m, "first", "failed")
+        m.until_state("first", "failed")
         m.until("! systemctl is-active devmux-own.service")
 
 
@@ -169,7 +151,7 @@ def reloads(m, check):
         m.must("devmux refresh reloads bus")
         expect("calls", m.must("cat /var/log/reloads"), "reload")
         m.must("touch /run/reload-fails; ! devmux refresh reloads")
-        found = status(m, "reloads")
+        found = m.status("reloads")
         expect("reloads is", (found["state"], found["reload_failed"]), ("active", True))
         assert found["last_reload"].startswith("failed: reloads.service"), found["last_reload"]
         expect("processes", (main_pid(m, "reloads"), main_pid(m, "dbus")), pids)
@@ -180,10 +162,10 @@ def reloads(m, check):
         assert main_pid(m, "restarts") not in ("0", before), "it was not restarted"
     with check("the message bus goes and comes: seen as by hand, and in nobody's way"):
         m.must("systemctl stop dbus.socket dbus.service")
-        settled(m, "bus", "waiting")
+        m.until_state("bus", "waiting")
         m.must("devmux stop restarts && ! systemctl is-active restarts && devmux start restarts")
         m.must("systemctl start dbus.socket dbus.service")
-        settled(m, "bus", "active")
+        m.until_state("bus", "active")
 
 
 # A service as Debian has it, and the drop-in that devmux(1) has for such.
@@ -205,24 +187,24 @@ def boot(report, programs):
             return m.must(f"systemctl show -p {prop} --value cron.service")
 
         def begun():
-            return m.must("journalctl -b -o cat -u cron.service").count("Started cron")
+            return m.must("journalctl --sync; journalctl -b -o cat -u cron.service").count("Started cron")
 
         with check("a service of Debian's that devmux owns: boot leaves it"):
             expect("devmuxd is", m.must("systemctl is-active devmuxd"), "active")
             expect("enabled", m.must("systemctl is-enabled cron.service"), "enabled")
             expect("cron is", (cron("ActiveState"), cron("Result")), ("inactive", "exec-condition"))
-            found = status(m, "cron")
+            found = m.status("cron")
             expect("unit", (found["state"], found["hold"], found["starts"]), ("waiting", "", 0))
             expect("starts", begun(), 0)
         with check("its condition comes true: devmux starts it, once"):
             m.must("touch /run/go")
-            found = settled(m, "cron", "active")
+            found = m.until_state("cron", "active")
             expect("unit", (found["asked_by"], found["starts"]), ("its condition", 1))
             expect("cron is", cron("ActiveState"), "active")
             expect("starts", begun(), 1)
         with check("systemctl stop by hand is seen, a start is passed over, and devmux start is not"):
             m.must("systemctl stop cron.service")
-            expect("hold", settled(m, "cron", "waiting")["hold"], "down")
+            expect("hold", m.until_state("cron", "waiting")["hold"], "down")
             m.must("systemctl start cron.service")
             expect("cron is", (cron("ActiveState"), cron("Result")), ("inactive", "exec-condition"))
             m.must("devmux start cron")
@@ -235,7 +217,7 @@ def boot(report, programs):
             expect("cron is", cron("ActiveState"), "active")
             pid = cron("MainPID")
             m.must("mv /usr/bin/devmux.away /usr/bin/devmux && systemctl start devmuxd")
-            settled(m, "cron", "active")
+            m.until_state("cron", "active")
             expect("process", cron("MainPID"), pid)
 
 
@@ -247,17 +229,17 @@ def crashes(m, check):
         m.must(f"kill -9 {before}")
         m.until(f"main=$(systemctl show -p MainPID --value devmuxd); test $main != 0 && test $main != {before}")
         m.until("devmux status")
-        expect("slow is", status(m, "slow")["state"], "starting")
+        expect("slow is", m.status("slow")["state"], "starting")
         m.must("touch /run/slow")
-        settled(m, "slow", "active")
+        m.until_state("slow", "active")
         expect("runs", m.must("cat /var/log/slow"), "kill")
     with check("daemon-reexec during a start: its end is not missed"):
         m.must("rm /run/slow; devmux start --no-wait anew")
         m.until("grep -q reexec /var/log/slow")
         m.must("systemctl daemon-reexec")
-        expect("anew is", status(m, "anew")["state"], "starting")
+        expect("anew is", m.status("anew")["state"], "starting")
         m.must("touch /run/slow")
-        settled(m, "anew", "active")
+        m.until_state("anew", "active")
         expect("runs", m.must("cat /var/log/slow").split(), ["kill", "reexec"])
         m.must("systemctl stop slow@reexec.service")
-        expect("hold", settled(m, "anew", "waiting")["hold"], "down")
+        expect("hold", m.until_state("anew", "waiting")["hold"], "down")

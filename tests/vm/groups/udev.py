@@ -64,7 +64,14 @@ def boot(m, check):
         m.guest.go_on()
         m.until("devmux --json status | grep -q '\"udev\": *\"running\"'")
         m.until("devmux --json status | grep -q '\"waiting_for_udev\": *0[,}]'")
-        m.must("! grep 'taking devices as ready' $log")
+        if early := [at for at in given_up(m) if at < 29.5]:
+            raise AssertionError(f"taking devices as ready without udev after {early[0]} s, not 30")
+
+
+def given_up(m):
+    """When the daemon no longer waited for udevd, in seconds since its begin: a slow machine has its udevd later."""
+    stamps = [(float(line.split()[0]), line) for line in m.must("cat $log").splitlines() if re.match(r" *\d+\.\d+ ", line)]
+    return [at - stamps[0][0] for at, line in stamps if "taking devices as ready" in line]
 
 
 def ready(m, check):
@@ -95,12 +102,15 @@ def ready(m, check):
 
 def again(m, check):
     with check("udevadm trigger, of every kind, runs nothing again") as notes:
+        m.all_heard()               # its interface is the first, which starts what that starts
+        m.once("first-net", state="done")
         m.must("cp /var/log/starts /tmp/before")
         before = counters(m)
         for action in ("add", "change", "remove"):
             m.must(f"udevadm trigger --action={action} --settle")
         m.must("udevadm trigger --type=subsystems --action=add --settle")
-        m.wait("mouse and framebuffer")
+        m.all_heard()
+        expect("mouse and framebuffer", m.truth("mouse and framebuffer"), "true")
         after = counters(m)
         notes.append(f"{after['synthetic'] - before['synthetic']} synthetic events, "
                      f"{after['received_udev'] - before['received_udev']} of udev")
@@ -112,7 +122,8 @@ def again(m, check):
         m.until("! pidof systemd-udevd")
         m.must("/etc/init.d/udev restart && /etc/init.d/udev status && udevadm settle")
         m.must("udevadm trigger --action=add --settle")
-        m.wait("mouse and framebuffer")
+        m.all_heard()
+        expect("mouse and framebuffer", m.truth("mouse and framebuffer"), "true")
         m.must("cmp /var/log/starts /tmp/before")
     with check("plugged in while udevd was dead: taken as ready when udev is idle and says nothing"):
         m.must("kill -9 $(pidof systemd-udevd)")
@@ -169,12 +180,18 @@ def attributes(m, check):
         m.must(f"echo 1 >/sys/bus/pci/devices/{card}/remove && rmmod ehci_pci")
         m.wait("settled and no pci device[attr.class = \"0x0c0320\"]")
         began = switches(m)
+        since = uptime(m)
         m.must(f"echo 1 >/sys/bus/pci/rescan && udevadm settle && test -e /sys/bus/pci/devices/{card}")
         m.wait("pci device[attr.class = \"0x0c0320\"]")
-        expect("while it may come", m.devmux("status", "unframed")["verdict"], "unknown")
+        verdict = m.devmux("status", "unframed")["verdict"]
+        if uptime(m) - since < 5:
+            expect("while it may come", verdict, "unknown")
+        else:
+            notes.append("this machine was too slow to look while it might come")
         m.wait(f'no pci device[attr.{FILE} ~ "*"]')
-        notes.append(f"{switches(m) - began} switches of threads in 5 s")
-        if switches(m) - began > 1500:
+        found = switches(m) - began
+        notes.append(f"{found} switches of threads in 5 s")
+        if found > 1500:
             raise AssertionError(f"busy waiting: {notes[-1]}")
         expect("runs of unframed", verbs(m, "unframed"), before)
     with check("a file that comes without any event is found within 5 s"):
@@ -185,6 +202,10 @@ def attributes(m, check):
         m.wait('no network interface[name = "devmux0"]')
         expect("port", m.at_rest("port")["state"], "waiting")
         expect("runs of port", verbs(m, "port"), ["start", "stop"])
+
+
+def uptime(m):
+    return float(m.must("cut -d' ' -f1 /proc/uptime"))
 
 
 def switches(m):
@@ -205,7 +226,7 @@ def helper(m, check):
             m.must(f"env -i HOME=/ PATH=/bin ACTION=add DEVPATH=/devices/virtual/net/devmux2 SUBSYSTEM=net "
                    f"INTERFACE=devmux2 IFINDEX=99 SEQNUM={late} devmux-hotplug net")
         m.until(f"devmux --json status | grep -q '\"received_hotplug\": *{before['received_hotplug'] + 5}'")
-        expect("the interface is there", m.must("devmux --json eval 'network interface[name = \"devmux2\"] seen'; true").count('"truth": "true"'), 0)
+        expect("the interface is there", m.truth('network interface[name = "devmux2"] seen'), "false")
         after = counters(m)
         expect("late or taken in before", after["late"] + after["duplicate"] - before["late"] - before["duplicate"], 5)
 

@@ -114,7 +114,7 @@ def never_both(m, length):
                           for pattern in (r"/usb1/.*/input/input\d+/uevent$", r"/graphics/fb0/uevent$"))
     assert mouse < framebuffer, "this kernel lists the devices in another order: the check makes no sense"
     early, late = 0.0, 1.0
-    for attempt in range(1, 9):
+    for attempt in range(1, 17):
         m.neither()
         m.mouse_in("m1")
         m.mouse_there()
@@ -142,7 +142,7 @@ def hold(m, part, length):
 
     Returns where it stands, as text, with a path at the end if it is in the walk.
     """
-    for attempt in range(8):
+    for attempt in range(40):
         m.forget()
         seen = 'grep -q "^[0-9a-f]* *15 *$pid " /proc/net/netlink' if part is None else "grep -q 'in force' $log"
         m.launch(f"""until {seen}; do kill -0 $pid || exit; done
@@ -155,7 +155,7 @@ def hold(m, part, length):
         if part is not None and "coldplug is complete" not in log and (folders or part == 0 or attempt > 3):
             return f"it is in {max(folders, key=len)}" if folders else "it begins or ends its walk"
         length *= .7                      # it was faster than that
-    raise AssertionError("the daemon was too fast to be stopped there, eight times")
+    raise AssertionError("the daemon was too fast to be stopped there, forty times")
 
 
 def places(m):
