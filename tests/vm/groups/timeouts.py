@@ -121,7 +121,7 @@ def spared(m, unit, module, *words):
 def busy(m, check):
     with check("modprobe tcrypt, busy in the kernel: warned about, named, spared") as notes:
         notes += spared(m, "busy", "loading module tcrypt", "modprobe (pid ", "is busy, loading module tcrypt")
-        notes.append(m.must("cat /proc/$(pidof modprobe)/syscall || true").strip())
+        notes.append(m.must("cat /proc/$(pidof modprobe)/syscall 2>/dev/null || true").strip())
     with check("it ends by itself, as it would have"):
         # tcrypt never stays: its init function always says EAGAIN.
         failed(m, "busy", "exited with status 1")
@@ -139,7 +139,7 @@ def asleep(m, check):
     with check("modprobe scsi_debug, asleep until its disk was probed: warned about, named, spared") as notes:
         notes += spared(m, "asleep", "loading module scsi_debug", "asleep (pid ", "> modprobe (pid ",
                         "loading module scsi_debug", "device pseudo adapter0", "wchan ")
-        notes.append(m.must("cat /proc/$(pidof modprobe)/wchan || true").strip())
+        notes.append(m.must("cat /proc/$(pidof modprobe)/wchan 2>/dev/null || true").strip())
     with check("a write to rescan that waits for the driver is spared as well") as notes:
         m.until("! pidof modprobe")
         notes += spared(m, "rescans", "/rescan", "rescans (pid ", "waits in write", "writing to /sys/devices/", "/rescan")
