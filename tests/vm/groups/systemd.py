@@ -69,7 +69,8 @@ def run(report, programs):
             m.must("ln -s /dev/null /etc/systemd/system/masked.service; systemctl daemon-reload")
             # Behind systemd's look for scripts: it knows nothing of this one.
             m.must(f"cat >/etc/init.d/own <<'END'\n{OWN}END\nchmod 755 /etc/init.d/own")
-            m.must("systemctl start devmuxd && systemctl is-active devmuxd && devmux status")
+            m.must("systemctl start devmuxd && systemctl is-active devmuxd")
+            m.until("devmux status")            # which asks for ten seconds, and a slow machine may need longer
             expect("type", m.must("systemctl show -p Type --value devmuxd"), "notify")
             m.must("systemctl reload devmuxd && systemctl is-active devmuxd")
         graph(m, check)
