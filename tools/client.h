@@ -22,7 +22,7 @@ using Json = nlohmann::ordered_json;  // keys stay in the daemon's order
 struct Reply {
     Exit code = Exit::Ok;
     std::string trouble;  // what, where, and the next step; empty when all went well
-    Json value;
+    Json value;  // the daemon may be of before an upgrade: what was added to an answer is taken by value(key, default)
 
     explicit operator bool() const { return code == Exit::Ok; }
 };

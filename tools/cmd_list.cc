@@ -5,9 +5,12 @@
 namespace devmux {
 namespace {
 
-// "init-script lightdm (chosen)": another one than its file names.
+// "init-script lightdm (chosen)": by another file than its own; "init-script gdm3 (next: lightdm)": another one was,
+// while it ran.
 std::string starts(const Json& u) {
-    return u.at("service").get<std::string>() + (u.at("chosen") == "" ? "" : " (chosen)");
+    std::string service = u.at("service"), chosen = u.value("chosen", "");
+    if (chosen.empty()) return service;
+    return service + (service == "init-script " + chosen ? " (chosen)" : " (next: " + chosen + ")");
 }
 
 // When it is started, and what else has a say in that or in its stop.
@@ -20,8 +23,8 @@ std::string condition(const Json& u) {
     if (u.at("state") == "for-each") add("for-each ", u.at("for_each"));
     add("", condition.empty() ? kind : kind + " " + condition);
     add("boot-if ", u.at("boot_if"));
-    add("requires ", joined(u.at("requires")));
-    add("takes-down ", u.at("takes_down"));
+    add("requires ", joined(u.value("requires", Json::array())));
+    add("takes-down ", u.value("takes_down", ""));
     add("", on_disk_text(u));
     return out;
 }

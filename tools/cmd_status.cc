@@ -105,7 +105,7 @@ std::string remark(const Json& u) {
 
 // The file that chooses its script, and which one that is.
 std::string chosen_text(const Json& u) {
-    std::string file = u.at("chosen_by"), script = u.at("chosen"), service = u.at("service");
+    std::string file = u.value("chosen_by", ""), script = u.value("chosen", ""), service = u.at("service");
     if (file.empty()) return "";
     if (script.empty()) return file + ", which chooses none";
     return file + ", which chooses " + script + (service == "init-script " + script ? "" : ", once this one has stopped");
@@ -127,11 +127,11 @@ void print_unit(const Json& u) {
     print_field("stop-when", u.at("stop_when").get<std::string>());
     print_field("boot-if", u.at("boot_if").get<std::string>());
     print_field("refresh", u.at("refresh").get<std::string>());
-    print_field("takes-down", u.at("takes_down").get<std::string>());
-    print_field("if-missing", u.at("if_missing").get<std::string>());
+    print_field("takes-down", u.value("takes_down", ""));
+    print_field("if-missing", u.value("if_missing", ""));
     print_field("chosen-by", chosen_text(u));
     for (const char* key : {"requires", "wants", "after", "before", "conflicts", "provides", "then", "on_failure"})
-        print_field(std::string_view(key) == "on_failure" ? "on-failure" : key, joined(u.at(key)));
+        print_field(std::string_view(key) == "on_failure" ? "on-failure" : key, joined(u.value(key, Json::array())));
     if (state == "broken" || state == "masked" || state == "new") {
         print_field("state", state, colour_of_state(state));
         for (const Json& error : u.at("errors"))

@@ -2,6 +2,9 @@
 // waits for ever; a script that nobody watches gives up after 30 s and says what was missing.
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "conditions/text.h"
 #include "tools/command.h"
 #include "tools/output.h"
@@ -9,15 +12,26 @@
 namespace devmux {
 namespace {
 
-Exit wait_for(const Session& session, const std::string& condition, Duration timeout) {
-    Client client(session.runtime_dir);
-    // Who waits for a unit that nobody has loaded may wait for ever: it is said at once.
-    if (lower(condition).find("unit") != std::string::npos) {
-        Reply eval = client.wait("Eval", {condition}, timeout);
-        if (!eval && eval.code != Exit::TimedOut) return report(eval);
+// Who waits for a unit that nobody has loaded may wait for ever: it is said at once. Where that cannot be told, no
+// more than this is lost; and what is wrong with the condition, or with the daemon, Wait will say. False: no answer.
+bool warn_of_absent(Client& client, const std::string& condition, Duration timeout) {
+    if (lower(condition).find("unit") == std::string::npos) return true;
+    Reply eval = client.wait("Eval", {condition}, std::min(timeout, kAnswerTime));
+    try {
         if (eval) complain_of_absent(eval.value, "; waiting for it all the same");
+    } catch (const Json::exception&) {  // of a daemon of another version
     }
-    Reply held = client.wait("Wait", {condition}, timeout);
+    return static_cast<bool>(eval);
+}
+
+Exit wait_for(const Session& session, const std::string& condition, Duration timeout) {
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point begin = Clock::now();
+    Client client(session.runtime_dir);
+    bool warned = warn_of_absent(client, condition, timeout);
+    Duration left = timeout;
+    if (timeout != kNever) left -= std::min(timeout, std::chrono::duration_cast<Duration>(Clock::now() - begin));
+    Reply held = client.wait("Wait", {condition}, left);
     if (held) {
         if (session.json) print_json(held.value);
         return Exit::Ok;
@@ -29,6 +43,7 @@ Exit wait_for(const Session& session, const std::string& condition, Duration tim
     if (Reply eval = asker.call("Eval", {condition})) {
         std::string missing = waits_for(eval.value.at("missing"));
         if (!missing.empty()) complain("waits for: " + missing);
+        if (!warned) complain_of_absent(eval.value);
         if (session.json) print_json(eval.value);
     }
     return Exit::TimedOut;

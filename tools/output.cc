@@ -168,7 +168,7 @@ void print_missing(const Json& missing) {
 }
 
 void complain_of_absent(const Json& eval, std::string_view behind) {
-    for (const Json& absent : eval.at("absent")) {
+    for (const Json& absent : eval.value("absent", Json::array())) {
         std::string hint = absent.at("hint");
         complain(absent.at("what").get<std::string>() + std::string(behind) + (hint.empty() ? "" : "\n    " + hint));
     }
