@@ -116,6 +116,15 @@ struct Managed {
     bool rests() const { return is_still() && job == 0 && daemon == 0 && refreshing.job == 0; }
     // It failed, or is not installed: who requires it cannot have it, until somebody asks for it afresh.
     bool is_unavailable() const { return state.actual == Actual::Failed || state.actual == Actual::Absent; }
+    // It failed, and once that is forgotten its condition, or if-never, asks for it afresh: what either asks for is
+    // known to hold, or did when it was known last. A person's start is not forgotten on what nobody knows. Of a
+    // failure that nobody would ask about again the word stays.
+    bool asks_again() const {
+        if (state.wanted != Wanted::Up || unit->condition_kind == ConditionKind::None) return false;
+        if (asker == Asker::Never) return true;
+        bool by_hand = state.hold == Hold::Up && now != Truth::True;
+        return verdict == Truth::True && stop_verdict != Truth::True && !by_hand;
+    }
     // What was not installed may be so by now: its condition, or if-never, asks for it once more.
     void look_again() {
         if (asker == Asker::Never) never = false;

@@ -101,7 +101,7 @@ class Planner {
   private:
     void restore(const SavedState& saved, Time now, Actions& actions);
     std::set<UnitIndex> creditors_of(const SavedState& saved) const;
-    void look_again();
+    void look_again(Actions& actions);
     void watch(UnitIndex unit);
     void mark(UnitIndex unit);
     void mark_watchers(const DeviceChange& change, Actions& actions);

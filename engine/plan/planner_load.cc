@@ -23,26 +23,32 @@ bool is_engaged(const Managed& m) {
 }  // namespace
 
 // What was not installed may be so by now: it is looked for again, and who failed because it requires that tries
-// again with it. A unit that nobody but others asks for is asked by those.
-void Planner::look_again() {
-    std::deque<UnitIndex> todo;
+// again with it, where that leads to a start. A unit that nobody but others asks for is asked by those.
+void Planner::look_again(Actions& actions) {
+    std::vector<UnitIndex> missed;
     for (UnitIndex i = 0; i < units_.size(); ++i)
-        if (units_[i].state.actual == Actual::Absent) todo.push_back(i);
-    std::set<UnitIndex> missed(todo.begin(), todo.end());
-    for (; !todo.empty(); todo.pop_front())
-        for (UnitIndex u : graph_.of(todo.front()).dependents) {
+        if (units_[i].state.actual == Actual::Absent) missed.push_back(i);
+    std::set<UnitIndex> known(missed.begin(), missed.end());
+    for (size_t i = 0; i < missed.size(); ++i) {
+        const UnitIndex missing = missed[i];
+        for (UnitIndex u : graph_.of(missing).dependents) {
             const Managed& m = units_[u];
             bool failed = m.state.actual == Actual::Failed && !m.state.again;
             auto is_missed = [&](const Need& need) {
-                return std::ranges::count(need.units, todo.front()) > 0 && !stands(need);
+                return std::ranges::count(need.units, missing) > 0 && !stands(need);
             };
-            if (failed && std::ranges::any_of(graph_.of(u).required, is_missed) && missed.insert(u).second) todo.push_back(u);
+            if (failed && std::ranges::any_of(graph_.of(u).required, is_missed) && known.insert(u).second) missed.push_back(u);
         }
+    }
+    // Who failed is recorded before that for which it did: killed in between, the next engine finds both again.
+    std::reverse(missed.begin(), missed.end());
     for (UnitIndex u : missed) {
         Managed& m = units_[u];
-        // Of a failure that nobody would ask about again the word stays.
-        bool asks = m.unit->condition_kind != ConditionKind::None && m.state.wanted == Wanted::Up;
-        if (m.state.actual == Actual::Absent || asks) m.look_again();
+        if (m.state.actual != Actual::Absent && !m.asks_again()) continue;
+        bool never = m.never;
+        m.look_again();
+        if (m.never != never) actions.push_back(Record{SavedNever{m.unit->name, m.was_true, m.never}});
+        actions.push_back(Record{m.saved()});
     }
 }
 
@@ -220,7 +226,7 @@ void Planner::use(std::shared_ptr<const Configuration> configuration, Time now, 
     // start knows the device that it is for.
     build_graph();
     if (saved) return restore(*saved, now, actions);
-    look_again();
+    look_again(actions);
     line_up();
     for (UnitIndex i = 0; i < units_.size(); ++i)
         if (units_[i].unit->is_template()) look_for_devices(i);

@@ -86,7 +86,7 @@ void Planner::restore(const SavedState& saved, Time now, Actions& actions) {
     absent_.refreshes = saved.refreshes;
     absent_.never = saved.never;
     absent_.claims = saved.claims;
-    look_again();
+    look_again(actions);
     line_up();
 }
 
