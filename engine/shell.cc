@@ -241,9 +241,14 @@ void Shell::read_notes() {
 
 void Shell::unwatch(int pidfd, JobId) { loop_.forget(pidfd); }
 
-// In force, or of a file that is not for now.
+// In force, or of a file that is not for now; an instance of such a one as well. Or its service is left alone: its
+// program prints on.
 bool Shell::is_known(const std::string& unit) const {
-    return engine_->planner().find(unit) || configuration_->broken.contains(unit) || configuration_->masked.contains(unit);
+    auto is_out = [&](const std::string& name) {
+        return configuration_->broken.contains(name) || configuration_->masked.contains(name);
+    };
+    const Planner& planner = engine_->planner();
+    return planner.find(unit) || planner.leaves_alone(unit) || is_out(unit) || is_out(unit.substr(0, unit.find('@')));
 }
 
 void Shell::print_output(const std::vector<OutputLine>& lines) {

@@ -26,6 +26,11 @@ std::optional<UnitIndex> Planner::find(std::string_view name) const {
     return it == by_name_.end() ? std::nullopt : std::optional<UnitIndex>(it->second);
 }
 
+bool Planner::leaves_alone(const std::string& name) const {
+    auto it = absent_.units.find(name);
+    return it != absent_.units.end() && (it->second.wanted == Wanted::Up || it->second.job != 0);
+}
+
 void Planner::mark(UnitIndex unit) {
     if (units_[unit].unit->is_template()) return each_meant(unit, [this](UnitIndex instance) { mark(instance); });
     if (std::exchange(units_[unit].dirty, true)) return;

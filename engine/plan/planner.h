@@ -79,6 +79,7 @@ class Planner {
     // For those who tell.
     const std::deque<Managed>& units() const { return units_; }
     std::optional<UnitIndex> find(std::string_view name) const;
+    bool leaves_alone(const std::string& name) const;  // it is not in force, and was up under a former engine
     const Configuration& configuration() const { return *configuration_; }
     const EventRuns& event_runs() const { return runs_; }
     // Why its start, or its next run, is held back or waits for another try, and how long still; empty: it is not.
@@ -87,8 +88,7 @@ class Planner {
     std::string waiting_text(UnitIndex unit, Time now) const;
     // It has a job, or will have one as soon as others that move have come to rest.
     bool is_moving(const Managed& m) const;
-    // Why if-never was acted upon.
-    std::string never_text(const Managed& m, Time now) const;
+    std::string never_text(const Managed& m, Time now) const;  // why if-never was acted upon
     const WatchIndex& conditions_index() const { return watchers_; }
 
     // planner_instances.cc: of a for-each unit, in the order of names; why a unit is there without a file.

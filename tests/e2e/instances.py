@@ -182,13 +182,19 @@ def logs_of_those_that_went_long_ago(p):
     """A former daemon has left them, in this boot: the last 64 are kept, and what belongs to somebody."""
     p.unit("u", "description: d\n" + p.command())
     p.unit("broken", "description: d\nwhen: mause\n" + p.command())
-    p.daemon().kill()
+    p.unit("runs", "description: d\nwhen: no file /nonexistent exists\n" + p.command(stop=True))
+    d = p.daemon()
+    d.until_state("runs", "active")
+    d.kill()
+    (p.units / "runs.yaml").unlink()
+    (p.units / "masked.yaml").symlink_to("/dev/null")
     log = p.dir / "run/log"
-    for name, at in [(f"gone@{i}", 1000 + i) for i in range(70)] + [("u", 1), ("broken", 1)]:
+    kept = ["u", "broken", "broken@x", "masked", "masked@x", "runs"]  # of "runs" there is no file, and it was up
+    for name, at in [(f"gone@{i}", 1000 + i) for i in range(70)] + [(name, 1) for name in kept]:
         (log / name).write_text("x\n")
         os.utime(log / name, (at, at))
     (p.dir / "other").write_text("no log\n")
     (log / "link").symlink_to(p.dir / "other")
     p.daemon()
-    equal(sorted(f.name for f in log.iterdir()), sorted([f"gone@{i}" for i in range(6, 70)] + ["u", "broken", "link"]), "logs")
+    equal(sorted(f.name for f in log.iterdir()), sorted([f"gone@{i}" for i in range(6, 70)] + kept + ["link"]), "logs")
     equal((p.dir / "other").read_text(), "no log\n", "what a link means is nobody's business")
