@@ -217,7 +217,11 @@ class Shell final : public Control, private ChildWatch {
     std::optional<Runner> runner_;
     std::optional<Services> services_;
     std::optional<JobProbe> probe_;
-    struct AskedAfter { JobId job = 0; bool told = false; };
+    struct AskedAfter {
+        JobId job = 0;
+        bool told = false;
+        Duration pause{};  // before it was to be killed once more
+    };
     std::multimap<Time, AskedAfter> asked_after_;  // `status` of starts that nobody saw end, and until when
     // Status
     std::unique_ptr<Bus> bus_;

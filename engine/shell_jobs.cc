@@ -9,6 +9,8 @@
 namespace devmux {
 namespace {
 
+constexpr Duration kMostPause = std::chrono::minutes(5);  // as that of JobLimits
+
 // Of `status` behind a start that nobody saw end: as long as the start may take, and not for ever.
 Duration time_to_answer(const Unit& unit) {
     constexpr Duration kMost = std::chrono::minutes(1);
@@ -97,10 +99,12 @@ void Shell::end_questions(Time now) {
         Duration most = time_to_answer(*asking.job.unit);
         std::string why = asking.questions[asking.asked].about + " has not answered within " + to_string(most);
         if (!std::exchange(due.told, true))
-            report(Report::Level::Warning, job->unit, why + ": it is killed, and what was started counts as running");
+            report(Report::Level::Warning, job->unit, why + ": it is to be killed, and what was started counts as running");
         KillJob kill{due.job, SIGKILL, job->unit, why};
         ask_of(due.job, &kill);
-        asked_after_.insert({now + most, due});  // who loads a module is spared
+        // Who loads a module is spared, and asked for again after a longer and longer pause.
+        due.pause = std::clamp(2 * due.pause, std::max<Duration>(most, std::chrono::seconds(1)), kMostPause);
+        asked_after_.insert({now + due.pause, due});
     }
 }
 

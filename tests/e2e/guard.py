@@ -258,7 +258,7 @@ def a_status_that_hangs_is_ended(p):
     d = p.daemon()
     d.until_state("b", "done")
     equal([d.state("a"), ran(p, "a")[0]], ["active", "other start"], "it counts as started, and who waits for it goes on")
-    contains(d.log_text(), "/etc/init.d/a status has not answered within 1s: it is killed", "and that is told")
+    contains(d.log_text(), "/etc/init.d/a status has not answered within 1s: it is to be killed", "and that is told")
     def hangs_on():  # of what has ended there is no command line, even before its parent has noticed
         try:
             return pathlib.Path(f"/proc/{(p.dir / 'pid').read_text().strip()}/cmdline").read_bytes() != b""
