@@ -1,6 +1,7 @@
 // See record_text.h. Fields stand in the order of the structs in engine/plan/saved.h. A change to
-// them needs a new number in the header line (saved_state.cc), so that an engine started after an
-// upgrade does not misread the old one's journal.
+// them needs a new number in the header line (saved_state.cc), so that an older engine leaves the journal
+// alone instead of skipping the lines that it cannot read. New fields stand last and may be missing: an engine
+// that is started after an upgrade goes on with the old one's journal.
 #include "engine/run/record_text.h"
 
 #include <algorithm>
@@ -173,7 +174,7 @@ std::optional<Record> record_of(std::string_view line) {
             unit.asker = fields.word(asker_of);
             unit.owed = fields.word(owed_of);
         }
-        // … and format 2 here, or behind the script.
+        // … and format 2 here, or behind the script, which it had got without a number of its own.
         if (!fields.whole()) unit.script = fields.text();
         if (!fields.whole()) unit.forced = fields.number(1) == 1;
         return record_if(fields, std::move(unit));

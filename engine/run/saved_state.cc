@@ -21,8 +21,8 @@ constexpr size_t kLineMax = size_t{1} << 20;  // a latch's leaf is the longest t
 constexpr size_t kWarningsMax = 5;
 constexpr std::string_view kMagic = "devmux-journal ";
 
-// 2: units say who asked for what is wanted of them. 3: and that a stop was forced, and which links carry / and /usr. What was before is
-// understood.
+// 2: units say who asked for what is wanted of them, and later ones which script they stand for. 3: and that a
+// stop was forced, and which links carry / and /usr. What was before is understood, what comes later is not.
 constexpr int kFormat = 3;
 std::string header_of(std::string_view boot_id, int format = kFormat) {
     return std::string(kMagic) + std::to_string(format) + " " + std::string(boot_id);
