@@ -142,7 +142,7 @@ class Shell final : public Control, private ChildWatch {
     UnitSnapshot describe_broken(const std::string& name) const;
     bool is_unloaded(const std::string& name) const;
     std::optional<Error> by_hand(HandRequest request);
-    Error why_absent(const std::string& name) const;
+    Error why_absent(const std::string& name, const std::vector<UnitSnapshot>& all) const;
     std::vector<AbsentUnit> absent_units(const Condition& condition) const;
     Error name_an_instance(const Managed& m) const;
     void tell_instances(const Managed& m, UnitSnapshot& s) const;

@@ -126,24 +126,26 @@ Error Shell::name_an_instance(const Managed& m) const {
 }
 
 // Of a unit that is not in force, or is no unit.
-Error Shell::why_absent(const std::string& name) const {
+Error Shell::why_absent(const std::string& name, const std::vector<UnitSnapshot>& all) const {
     if (configuration_->masked.contains(name)) return plain("the unit " + quoted(name) + " is masked", "devmux unmask " + name);
     if (auto broken = configuration_->broken.find(name); broken != configuration_->broken.end())
         return plain("the unit " + quoted(name) + " is broken: " + broken->second.front().to_string());
-    auto there = disk_.against(*configuration_).units.find(name);
-    if (there != disk_.against(*configuration_).units.end() && there->second == ConfigurationChanges::Change::New)
+    auto there = disk_.changes().units.find(name);
+    if (there != disk_.changes().units.end() && there->second == ConfigurationChanges::Change::New)
         return plain("the unit " + quoted(name) + " is not loaded yet", "devmux reload");
-    return no_such_unit(name, units());
+    return no_such_unit(name, all);
 }
 
 // Those that a condition names: it may wait for ever for one that was misspelled, and is not wrong, for it may come.
 std::vector<AbsentUnit> Shell::absent_units(const Condition& condition) const {
     std::vector<AbsentUnit> out;
+    std::vector<UnitSnapshot> all;
     each_leaf(condition, [&](const Condition& leaf) {
         const std::string& name = leaf.fact.name;
         bool told = std::any_of(out.begin(), out.end(), [&](const AbsentUnit& a) { return a.unit == name; });
         if (leaf.kind != Condition::Kind::Fact || !is_of_units(leaf.fact.kind) || told || engine_->planner().find(name)) return;
-        Error why = why_absent(name);
+        if (all.empty()) all = units();
+        Error why = why_absent(name, all);
         out.push_back({name, why.what, why.hint});
     });
     return out;
@@ -151,7 +153,7 @@ std::vector<AbsentUnit> Shell::absent_units(const Condition& condition) const {
 
 std::optional<Error> Shell::by_hand(HandRequest request) {
     auto index = engine_->planner().find(request.unit);
-    if (!index) return why_absent(request.unit);
+    if (!index) return why_absent(request.unit, units());
     const Managed& m = engine_->planner().units()[*index];
     if (m.unit->is_template()) return name_an_instance(m);
     bool starts = request.event == UnitEvent::HandStart, restarts = request.event == UnitEvent::HandRestart;

@@ -70,7 +70,7 @@ EngineSnapshot Shell::engine() const {
     s.waiting_for_udev = engine_->world().table.waiting().size();
     s.in_doubt = engine_->world().doubted;
     s.errors = texts_of(configuration_->errors);
-    disk_.tell(s, *configuration_);
+    disk_.tell(s);
     struct Source {
         const char* name;
         bool on;
@@ -160,7 +160,7 @@ UnitSnapshot Shell::describe(const Managed& m, bool with_explanation) const {
     else if (std::string waits = waiting_text(m, now); !waits.empty()) s.remark = waits;
     if (std::string slow = engine_->limits().remark(unit.name, now); !slow.empty()) s.remark = slow;
     if (!m.kept.empty()) s.remark = m.kept;
-    disk_.tell(s, *configuration_);
+    disk_.tell(s);
     s.warnings = texts_of(unit.warnings);
     const World& world = engine_->world();
     if (unit.is_template()) return s;
@@ -206,18 +206,19 @@ UnitSnapshot Shell::describe_broken(const std::string& name) const {
     } else if (!configuration_->masked.contains(name)) {
         s.state = "new";
     }
-    disk_.tell(s, *configuration_);
+    disk_.tell(s);
     return s;
 }
 
 // Its file is there, and was not when the units were loaded.
 bool Shell::is_unloaded(const std::string& name) const {
     const Configuration& c = *configuration_;
-    return disk_.against(*configuration_).units.contains(name) && !c.broken.contains(name) && !c.masked.contains(name) &&
+    return disk_.changes().units.contains(name) && !c.broken.contains(name) && !c.masked.contains(name) &&
            !engine_->planner().find(name);
 }
 
 std::vector<UnitSnapshot> Shell::units() const {
+    disk_.look(*configuration_);
     std::vector<UnitSnapshot> out;
     for (const Managed& m : engine_->planner().units())
         if (!m.vacant) out.push_back(describe(m, false));
@@ -225,13 +226,14 @@ std::vector<UnitSnapshot> Shell::units() const {
         if (!engine_->planner().find(name)) out.push_back(describe_broken(name));
     for (const std::string& name : configuration_->masked)
         if (!engine_->planner().find(name)) out.push_back(describe_broken(name));
-    for (const auto& [name, change] : disk_.against(*configuration_).units)
+    for (const auto& [name, change] : disk_.changes().units)
         if (is_unloaded(name)) out.push_back(describe_broken(name));
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return natural_less(a.name, b.name); });
     return out;
 }
 
 std::optional<UnitSnapshot> Shell::unit(const std::string& name) const {
+    disk_.look(*configuration_);
     if (auto index = engine_->planner().find(name)) return describe(engine_->planner().units()[*index], true);
     if (configuration_->broken.contains(name) || configuration_->masked.contains(name) || is_unloaded(name))
         return describe_broken(name);

@@ -5,16 +5,15 @@
 
 #include "engine/loop.h"
 #include "engine/model/unit_folders.h"
-#include "engine/system/clock.h"
 
 namespace devmux {
 namespace {
 
-// Looks take a twentieth of the processor's time, however often somebody asks. Only who has asked for so long
-// that a second of looks is above that share gets an answer of before: one look is always fresh, also where
-// the machine has much else to do.
+// Looks take a twentieth of the loop's time, however often somebody asks. Only who has asked for so long that
+// they are 5 s above that share gets an answer of before: one look is always fresh, also where many files
+// stand there and the machine has much else to do.
 constexpr int kShare = 20;
-constexpr Duration kAbove = std::chrono::seconds(1);
+constexpr Duration kAbove = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -32,24 +31,21 @@ void UnitsOnDisk::note_errors(const Configuration& there) {
         for (const Error& error : errors) errors_[name].push_back(error.to_string());
 }
 
-const ConfigurationChanges& UnitsOnDisk::against(const Configuration& in_force) {
-    Time now = Loop::now(), began = read_clock(CLOCK_THREAD_CPUTIME_ID);
-    paid_ = std::max(paid_, now);
-    if (paid_ > now + kShare * kAbove) return changes_;
+void UnitsOnDisk::look(const Configuration& in_force) {
+    Time began = Loop::now();
+    paid_ = std::max(paid_, began);
+    if (paid_ > began + kShare * kAbove) return;
     uint64_t fingerprint = fingerprint_of(dirs_);
-    paid_ += kShare * (read_clock(CLOCK_THREAD_CPUTIME_ID) - began);
-    if (fingerprint != fingerprint_) {
-        fingerprint_ = fingerprint;
-        Configuration there = load_configuration(dirs_, Trust::Require);
-        changes_ = changes_between(in_force, there);
-        note_errors(there);
-    }
-    return changes_;
+    paid_ += kShare * (Loop::now() - began);
+    if (fingerprint == fingerprint_) return;
+    fingerprint_ = fingerprint;
+    Configuration there = load_configuration(dirs_, Trust::Require);
+    changes_ = changes_between(in_force, there);
+    note_errors(there);
 }
 
-void UnitsOnDisk::tell(UnitSnapshot& unit, const Configuration& in_force) {
-    const auto& units = against(in_force).units;
-    if (auto change = units.find(unit.name); change != units.end()) {
+void UnitsOnDisk::tell(UnitSnapshot& unit) const {
+    if (auto change = changes_.units.find(unit.name); change != changes_.units.end()) {
         unit.changed_on_disk = true;
         unit.on_disk = to_string(change->second);
     }
@@ -58,10 +54,9 @@ void UnitsOnDisk::tell(UnitSnapshot& unit, const Configuration& in_force) {
     if (auto errors = errors_.find(unit.name); broken && errors != errors_.end()) unit.errors = errors->second;
 }
 
-void UnitsOnDisk::tell(EngineSnapshot& engine, const Configuration& in_force) {
+void UnitsOnDisk::tell(EngineSnapshot& engine) const {
     engine.unit_folders = dirs_.units;
-    for (const auto& [name, change] : against(in_force).units)
-        engine.on_disk[std::string(to_string(change))].push_back(name);
+    for (const auto& [name, change] : changes_.units) engine.on_disk[std::string(to_string(change))].push_back(name);
     if (!changes_.classes.empty()) engine.on_disk["classes"] = changes_.classes;
 }
 

@@ -21,16 +21,18 @@ class UnitsOnDisk {
     void load_begins();
     void loaded(const Configuration& in_force);
 
-    const ConfigurationChanges& against(const Configuration& in_force);
-    void tell(UnitSnapshot& unit, const Configuration& in_force);
-    void tell(EngineSnapshot& engine, const Configuration& in_force);
+    // Once for each request, before all else: what follows is about one moment, and stays where it is.
+    void look(const Configuration& in_force);
+    const ConfigurationChanges& changes() const { return changes_; }  // as of the last look
+    void tell(UnitSnapshot& unit) const;
+    void tell(EngineSnapshot& engine) const;
 
   private:
     void note_errors(const Configuration& there);
 
     ConfigurationDirs dirs_;
     uint64_t fingerprint_ = 0;
-    ConfigurationChanges changes_;  // as of the last look
+    ConfigurationChanges changes_;
     std::map<std::string, std::vector<std::string>> errors_;  // of units that are broken there
     Time paid_{};  // from here on the looks until now are within their share
 };
