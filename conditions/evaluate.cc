@@ -58,12 +58,16 @@ class Evaluation {
     Verdict first(const Condition& c) {
         Memory::Slot& memory = slot(c);
         if (memory.latch) {
-            // It won under a former engine, and the walk comes to it yet: who starts for it is told of it then.
-            bool awaited = !facts_.coldplug_complete() && !facts_.stands(memory.latch->devpath, memory.latch->generation);
-            return {awaited ? Truth::Unknown : Truth::True, memory.latch, kNever};
+            // The walk comes to it yet, or has found that it is gone: who starts for it is told of it then.
+            memory.doubted = memory.doubted && !facts_.coldplug_complete() &&
+                             !facts_.stands(memory.latch->devpath, memory.latch->generation);
+            return {memory.doubted ? Truth::Unknown : Truth::True, memory.latch, kNever};
         }
         Count count = count_devices(c.device, facts_);
-        if (count.known > 0) memory.latch = count.witness;
+        if (count.known > 0) {
+            memory.latch = count.witness;
+            memory.doubted = false;
+        }
         Truth truth = truth_of_count(c.device, count);
         return {truth, std::move(count.witness), kNever};
     }

@@ -26,7 +26,8 @@ struct Memory {
         std::optional<Witness> latch;    // of `first`: who won; held for this boot
         std::optional<Time> true_since;  // of `for`: when its part became true
         std::optional<Witness> by;       // of `for`: the device that made it so
-        bool doubted = false;            // of `for`: it was unknown meanwhile
+        bool doubted = false;            // of `for`: it was unknown meanwhile; of `first`: who won under a
+                                         // former engine was not seen yet
     };
     std::vector<Slot> slots;
     // Of an instance: its device, which `it` means.

@@ -15,6 +15,7 @@ void restore_latches(const Condition& condition, const std::string& unit,
             if (latch.unit != unit || latch.leaf != text) continue;
             if (memory.slots.size() <= leaf.slot) memory.slots.resize(leaf.slot + 1);
             memory.slots[leaf.slot].latch = latch.winner;
+            memory.slots[leaf.slot].doubted = true;
         }
     });
 }
