@@ -107,9 +107,10 @@ def killed_at_any_moment(p):
         if steps and dice.random() < 0.3:
             steps.pop()()
     d = p.daemon()
-    d.until_log("watching it to its end")
+    d.until_log("held: was starting when the engine went; watching it to its end")
     gate.touch()
     d.until_state("held", "done")
+    equal(len(p.runs("held")), 1, "what was adopted ran once")
     for i in range(TASKS):
         d.until_state(f"task{i}", "done")
     for i in range(SERVICES):
