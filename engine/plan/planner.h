@@ -144,6 +144,7 @@ class Planner {
     void note_devices(const DeviceChange& change, Actions& actions);
     void look_for_devices(UnitIndex unit);
     void take_in_devices(Time now, Actions& actions);
+    bool has_instance(const std::string& of, const Device& device) const;
     void come(UnitIndex unit, const Device& device, Time now, Actions& actions);
     UnitIndex place_for(UnitIndex unit, const std::string& name, Time now);
     void settle_instance(UnitIndex unit, Time now, Actions& actions);
@@ -223,8 +224,7 @@ class Planner {
     size_t starting_ = 0, parallel_ = kParallel;
     std::set<std::pair<Time, UnitIndex>> deadlines_;
     EventRuns runs_;
-    // each-event `add` runs of a former engine, and ours: of which device.
-    std::map<RunKey, Generation> handled_;
+    std::map<RunKey, Generation> handled_;  // each-event `add` runs of a former engine, and ours: of which device
     // Events that cannot be run yet, in order; the last that did not wait for udev, whose copy runs nothing.
     std::map<RunKey, std::deque<DeviceRun>> waiting_runs_;
     std::map<RunKey, uint64_t> ran_upto_;

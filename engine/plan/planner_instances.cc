@@ -135,14 +135,16 @@ void Planner::take_in_devices(Time now, Actions& actions) {
     for (const auto& [unit, devpath] : std::exchange(comings_, {})) {
         const Device* device = world_.table.find(devpath);
         if (!device || matches_for_each(world_, units_[unit].unit->for_each->devices, *device) != Truth::True) continue;
-        bool has = false;
-        for (auto [it, end] = at_.equal_range(devpath); it != end; ++it) {
-            const Managed& m = units_[it->second];
-            has |= m.unit->of == units_[unit].unit->name && !m.orphaned &&
-                   !differs(m.instance->device.generation, device->generation());
-        }
-        if (!has && !world_.going_down) come(unit, *device, now, actions);
+        if (!has_instance(units_[unit].unit->name, *device) && !world_.going_down) come(unit, *device, now, actions);
     }
+}
+
+bool Planner::has_instance(const std::string& of, const Device& device) const {
+    auto [first, last] = at_.equal_range(device.devpath());
+    return std::any_of(first, last, [&](const auto& entry) {
+        const Managed& m = units_[entry.second];
+        return m.unit->of == of && !m.orphaned && !differs(m.instance->device.generation, device.generation());
+    });
 }
 
 // `unit@sysname`; `unit@subsystem:sysname` where another device has that name, or a unit of its own.
@@ -224,6 +226,8 @@ void Planner::settle_instance(UnitIndex unit, Time now, Actions& actions) {
     Truth gone = is_gone(world_, m);
     const Device* next = m.instance->successor.empty() ? nullptr : world_.table.find(m.instance->successor);
     if (next && matches_for_each(world_, m.unit->for_each->devices, *next) != Truth::True) next = nullptr;
+    // Another than was meant may have been renamed to there, and has its own.
+    if (next && has_instance(m.unit->of, *next)) next = nullptr;
     // A start that is still to come would be for nobody; a service that runs is the old one's.
     bool idle = m.state.wanted == Wanted::Up &&
                 (m.state.actual == Actual::Waiting || m.state.actual == Actual::Stopping ||
