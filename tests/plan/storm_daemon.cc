@@ -113,18 +113,20 @@ void Daemon::check_decisions() {
     }
     bool dark = engine_->world().doubted || !engine_->world().coldplug;
     const auto& units = engine_->planner().units();
-    bool same_units = wanted_.size() == units.size();
-    wanted_.resize(units.size());
-    for (size_t i = 0; i < units.size(); ++i) {
-        Wanted before = std::exchange(wanted_[i], units[i].state.wanted);
-        if (!dark || !same_units || before == wanted_[i]) continue;
-        const std::string& unit = units[i].unit->name;
+    auto look = [&](const std::string& unit, Wanted wrong_from, const char* what) {
+        auto index = engine_->planner().find(unit);
+        if (!index) return void(wanted_.erase(unit));
+        Wanted now = units[*index].state.wanted;
+        auto [it, fresh] = wanted_.try_emplace(unit, now);
+        Wanted before = std::exchange(it->second, now);
+        if (fresh || !dark || before == now) return;
         // What follows another unit is in no doubt about that.
         auto both = engine_->planner().find("both");
-        if (unit == "chain" && both && units[*both].state.actual != Actual::Active) continue;
-        if (before == Wanted::Up && needs_presence.contains(unit)) wrong(unit + " stopped on unknown");
-        if (before == Wanted::Down && needs_absence.contains(unit)) wrong(unit + " started on unknown");
-    }
+        if (unit == "chain" && both && units[*both].state.actual != Actual::Active) return;
+        if (before == wrong_from) wrong(unit + what);
+    };
+    for (const std::string& unit : needs_presence) look(unit, Wanted::Up, " stopped on unknown");
+    for (const std::string& unit : needs_absence) look(unit, Wanted::Down, " started on unknown");
 }
 
 void Daemon::carry_out(const PlanAction& action) {
@@ -161,6 +163,9 @@ void Daemon::run(const RunJob& job) {
     } else {
         for (const Job& other : jobs_)
             if (other.unit == unit) wrong("two jobs of " + unit);
+        const Managed& m = engine_->planner().units()[*engine_->planner().find(unit)];
+        if (job.verb == Verb::Start && m.is_left_to_boot()) wrong(unit + " started, and is left to the boot sequence");
+        if (job.verb == Verb::Start && m.instance) ++starts_for[{m.unit->of, number_in(job.block, "GEN")}];
     }
     if (jobs_end_at_once) pending_.emplace_back(JobEnded{.job = job.job, .code = 0});
     else jobs_.push_back({job.job, unit, job.verb});
@@ -179,6 +184,7 @@ void Daemon::reload(std::shared_ptr<const Configuration> configuration) {
     bool more = configuration_->needs->size() != needs_->size();
     needs_ = configuration_->needs;
     if (!engine_) return;
+    wanted_.clear();
     feed(NewConfiguration{configuration_});
     if (more) walk();
 }

@@ -66,6 +66,7 @@ class Daemon {
     const std::vector<Job>& jobs() const { return jobs_; }
     std::map<std::pair<std::string, Verb>, size_t> counts;
     std::map<std::string, std::vector<Run>> runs_of;
+    std::map<std::pair<std::string, uint64_t>, size_t> starts_for;  // of instances of a unit, by the device's generation
     Engine& engine() { return *engine_; }
     // Units that a thing not known can only keep from starting, or from stopping.
     std::set<std::string> needs_presence, needs_absence;
@@ -115,7 +116,7 @@ class Daemon {
     uint64_t doubted_at_ = 0;
     Time complete_due_ = kNever;
     int life_ = 0;
-    std::vector<Wanted> wanted_;
+    std::map<std::string, Wanted> wanted_;  // as it was last, of those that need something
     std::map<std::string, uint64_t> known_;  // for the observer
 };
 

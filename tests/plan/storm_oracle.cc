@@ -101,6 +101,23 @@ std::shared_ptr<const Configuration> storm_configuration(Plan plan) {
     stops->condition_kind = ConditionKind::When;
     stops->stop_when = std::make_shared<Condition>(condition_of("no framebuffer", *classes));
     stops->stop_when_text = to_string(*stops->stop_when);
+    // As long as there is a framebuffer the boot sequence owns it: it is started by nobody else.
+    auto boots = add("boots", "mouse");
+    boots->boot_if = std::make_shared<Condition>(condition_of("framebuffer", *classes));
+    boots->boot_if_text = to_string(*boots->boot_if);
+    auto for_each = [&](const std::string& name, const std::string& term) {
+        auto unit = add(name, term);
+        auto each = std::make_shared<ForEach>();
+        each->devices = unit->condition.device;
+        unit->for_each = each;
+        unit->condition = {};
+        unit->condition.kind = Condition::Kind::Device;
+        unit->condition.device = it_of(each->devices);
+        unit->condition_text = to_string(unit->condition);
+    };
+    if (!other) for_each("per-mouse", "mouse");
+    for_each("per-fast", other ? "framebuffer[attr.speed = \"3\"]" : "framebuffer[attr.speed = \"9\"]");
+    for_each("per-lan", "link[name ~ \"lan*\"]");
     auto each = [&](const std::string& name, const std::string& term, std::set<Action> actions, bool synthetic) {
         auto unit = add(name, term);
         auto e = std::make_shared<EachEvent>();
@@ -159,8 +176,51 @@ bool wanted(const std::string& unit, Plan plan, const Machine& machine) {
         {"lan0", lan0 > 0},
         {"bound", bound > 0},
         {"zero", zero > 0},
+        {"boots", mice > 0},
     };
     return all.at(unit);
+}
+
+// For which devices a for-each unit has an instance.
+bool has_instance(const std::string& unit, Plan plan, const Machine& machine, const Machine::Node& node) {
+    if (unit == "per-mouse") return node.subsystem == "mouse";
+    if (unit == "per-fast") return node.subsystem == "framebuffer" && file(node, "speed", machine.now) == (plan == Plan::Other ? "3" : "9");
+    return node.devpath.substr(node.devpath.rfind('/') + 1).starts_with("lan");
+}
+
+// Each device has the instance that it should have, which runs and is for itself, and no other one.
+std::string trouble_of_instances(Plan plan, const Machine& machine, Daemon& daemon, const Past& past) {
+    for (const Managed& of : daemon.engine().planner().units()) {
+        if (!of.unit->is_template()) continue;
+        std::map<std::string, const Managed*> found;
+        for (const Managed& m : daemon.engine().planner().units()) {
+            if (m.unit->of != of.unit->name || m.vacant || m.orphaned) continue;
+            const std::string& devpath = m.instance->device.devpath;
+            if (!found.emplace(devpath, &m).second) return devpath + " has two instances of " + m.unit->of;
+        }
+        for (const auto& [devpath, node] : machine.sysfs) {
+            bool should = has_instance(of.unit->name, plan, machine, node);
+            auto it = found.find(devpath);
+            if (it == found.end() && !should) continue;
+            if (it == found.end()) return devpath + " has no instance of " + of.unit->name;
+            const Managed& m = *it->second;
+            if (past.failed && m.state.actual == Actual::Failed) continue;
+            bool active = m.state.actual == Actual::Active;
+            std::string state = ": " + std::string(to_string(m.state.wanted)) + " " + std::string(to_string(m.state.actual)) + ", " + to_string(m.now);
+            if (active != should) return m.unit->name + (active ? " is active, and should not be" : " should be active, and is not") + state;
+            uint64_t inode = m.instance->device.generation.inode;
+            if (active && inode != 0 && inode != node.inode) return m.unit->name + " runs for another device";
+        }
+        for (const auto& [devpath, m] : found)
+            if (!machine.sysfs.contains(devpath) && !(past.failed && m->state.actual == Actual::Failed))
+                return m->unit->name + " is there, and its device is not: " + std::string(to_string(m->state.actual));
+    }
+    // What nothing came between was started once.
+    bool plain = machine.shape.calm && machine.shape.netlink && !past.failed && !past.other_plan;
+    for (const auto& [instance, starts] : daemon.starts_for)
+        if (plain && instance.first == "per-mouse" && starts > 1)
+            return "an instance of " + instance.first + " was started twice for " + std::to_string(instance.second);
+    return "";
 }
 
 std::string trouble_of_table(const Machine& machine, Daemon& daemon) {
@@ -200,26 +260,28 @@ std::string trouble_of_table(const Machine& machine, Daemon& daemon) {
 
 std::string trouble_at_rest(Plan plan, const Machine& machine, Daemon& daemon, const Past& past) {
     if (std::string trouble = trouble_of_table(machine, daemon); !trouble.empty()) return trouble;
-    bool failed_both = false;
-    for (const Managed& m : daemon.engine().planner().units())
-        failed_both |= m.unit->name == "both" && m.state.actual == Actual::Failed;
-    for (const Managed& m : daemon.engine().planner().units()) {
-        const std::string& name = m.unit->name;
-        if (m.orphaned || m.unit->condition_kind != ConditionKind::While) continue;
-        if (past.failed && (m.state.actual == Actual::Failed || (name == "chain" && failed_both))) continue;
-        bool active = m.state.actual == Actual::Active;
-        if (active != wanted(name, plan, machine))
-            return name + (active ? " is active, and should not be" : " should be active, and is not") + ": " +
-                   std::string(to_string(m.state.wanted)) + " " + std::string(to_string(m.state.actual)) + ", " +
-                   to_string(m.now) + ", was " + to_string(m.verdict);
-    }
-    auto count = [&](const char* unit, Verb verb) { return daemon.counts[{unit, verb}]; };
-    if (count("first", Verb::Start) > 1) return "first was started twice";
     int mice = 0, buffers = 0;
     for (const auto& [devpath, node] : machine.sysfs) {
         mice += node.subsystem == "mouse";
         buffers += node.subsystem == "framebuffer";
     }
+    bool failed_both = false;
+    for (const Managed& m : daemon.engine().planner().units())
+        failed_both |= m.unit->name == "both" && m.state.actual == Actual::Failed;
+    for (const Managed& m : daemon.engine().planner().units()) {
+        const std::string& name = m.unit->name;
+        if (m.orphaned || m.vacant || m.unit->for_each || m.unit->condition_kind != ConditionKind::While) continue;
+        if (past.failed && (m.state.actual == Actual::Failed || (name == "chain" && failed_both))) continue;
+        bool active = m.state.actual == Actual::Active;
+        if (!active && m.boots == Truth::True && buffers > 0) continue;  // left to the boot sequence
+        if (active != wanted(name, plan, machine))
+            return name + (active ? " is active, and should not be" : " should be active, and is not") + ": " +
+                   std::string(to_string(m.state.wanted)) + " " + std::string(to_string(m.state.actual)) + ", " +
+                   to_string(m.now) + ", was " + to_string(m.verdict);
+    }
+    if (std::string trouble = trouble_of_instances(plan, machine, daemon, past); !trouble.empty()) return trouble;
+    auto count = [&](const char* unit, Verb verb) { return daemon.counts[{unit, verb}]; };
+    if (count("first", Verb::Start) > 1) return "first was started twice";
     if (mice > 0 && count("first", Verb::Start) != 1) return "first was not started";
     for (const Managed& m : daemon.engine().planner().units())
         if (m.unit->name == "stops" && m.state.actual == Actual::Active && buffers == 0) return "stops was not stopped";

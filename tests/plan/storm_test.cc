@@ -55,7 +55,7 @@ struct Storm {
                machine.chance(40), machine.chance(25), machine.chance(30), machine.chance(30)};
         if (machine.shape.calm) may.lose = may.sleep = may.kill_udevd = may.crash = false;
         // What a lack of devices cannot do, while nobody knows who is there.
-        daemon.needs_presence = {"both", "two", "chain", "seen", "held", "lingers", "quick", "left", "zero", "bound"};
+        daemon.needs_presence = {"both", "two", "chain", "seen", "held", "lingers", "quick", "left", "zero", "bound", "boots"};
         // What a stop that never came to run leaves behind is stopped again.
         if (may.crash || may.reload) daemon.needs_presence.erase("held");
         daemon.needs_absence = {"none"};
