@@ -39,7 +39,9 @@ Exit act(Client& client, const Session& session, const char* method, const std::
     if (is_stop(method) || state != "waiting" || reply.value.at("wanted") != "up" ||
         reply.value.at("asked_by") == "its condition")
         return Exit::Ok;
-    complain(unit + ": not started yet: it " + remark + "; it starts as soon as that is over");
+    // It failed, and is tried again by itself: that says when.
+    bool again = remark.find("started again in") != std::string::npos;
+    complain(unit + ": not started yet: it " + remark + (again ? "" : "; it starts as soon as that is over"));
     return Exit::No;
 }
 

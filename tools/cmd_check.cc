@@ -57,6 +57,11 @@ struct Question {
     std::string root{};   // of the machine that is asked about; empty: this one
 };
 
+// Of a class that takes the name of another one, the error stands at the one that is read later.
+bool speaks_of(const Error& error, const std::string& subject) {
+    return !subject.empty() && error.what.find("(" + subject + ")") != std::string::npos;
+}
+
 bool concerns(const std::string& subject, const std::string& file) {
     if (subject.empty() || file == subject) return true;
     // A folder holds it; or it is a drop-in of the unit file.
@@ -92,13 +97,13 @@ void collect(const Question& question, Findings& findings) {
                                       "classes.d in the folders that are read", .source = "", .caret = -1,
                                       .hint = "devmux is not installed? classes.d of its units.d belongs beside your units"});
     for (const Error& error : c.errors)
-        if (concerns(question.subject, error.where.file)) findings.add(Severity::Error, "", error);
+        if (concerns(question.subject, error.where.file) || speaks_of(error, question.subject)) findings.add(Severity::Error, "", error);
     for (const auto& [name, errors] : c.broken)
         for (const Error& error : errors)
             if (name == question.unit || concerns(question.subject, error.where.file))
                 findings.add(Severity::Error, name, error);
     for (const auto& [name, unit] : c.units) {
-        if (!concerns(question.subject, unit->file)) continue;
+        if (name != question.unit && !concerns(question.subject, unit->file)) continue;
         ++findings.units;
         for (const Error& warning : unit->warnings) findings.add(Severity::Warning, name, warning);
         if (std::string path = lacks(*unit, question.root); !path.empty())
@@ -145,6 +150,8 @@ Result<Question> question_of(const std::string& given, const std::string& root) 
     Question question{{unit_dirs_in(root), root}, Trust::Waive, path, "", root};
     if (!folder && units == fs::path(path).parent_path())
         question.unit = fs::path(path).stem().string();
+    if (fs::path of = fs::path(path).parent_path(); !folder && of.extension() == ".d" && of.stem().extension() == ".yaml")
+        question.unit = of.stem().stem().string();  // a drop-in: the unit that it adds to
     std::erase(question.dirs.units, units.string());
     question.dirs.units.push_back(
         units.string());  // the strongest: nothing may hide what is asked about

@@ -51,7 +51,7 @@ struct Recording {
 
     Exit run(const Session& session) const {
         if (!from.empty()) return of_file();
-        Duration limit = timeout_of(time);
+        Duration limit = timeout_of(time, "--for");
         Descriptor socket, file;
         Client client(session.runtime_dir);
         if (Reply reply = client.record(false, socket); !reply) return report(reply);

@@ -58,6 +58,6 @@ std::string sentence(const std::vector<std::string>& words);
 
 // "30s", or "none" for as long as it takes. Throws CLI::ValidationError: a mistake on the command
 // line like any other.
-Duration timeout_of(const std::string& text);
+Duration timeout_of(const std::string& text, const char* option = "--timeout");
 
 }  // namespace devmux

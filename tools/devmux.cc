@@ -27,10 +27,10 @@ std::string sentence(const std::vector<std::string>& words) {
     return out;
 }
 
-Duration timeout_of(const std::string& text) {
+Duration timeout_of(const std::string& text, const char* option) {
     if (text == "none") return kNever;
     if (auto duration = parse_duration(text)) return *duration;
-    throw CLI::ValidationError("--timeout",
+    throw CLI::ValidationError(option,
                                "\"" + text + "\" is no time: write 500ms, 30s, 2m or none");
 }
 

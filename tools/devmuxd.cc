@@ -127,6 +127,9 @@ int main_of(int argc, char** argv) {
         ->type_name("WHEN")
         ->capture_default_str();
     app.set_version_flag("--version", "devmuxd " DEVMUX_VERSION);
+    app.failure_message([](const CLI::App*, const CLI::Error& error) {
+        return "devmuxd: " + std::string(error.what()) + "\n    `devmuxd --help` says more\n";
+    });
     try {
         app.parse(argc, argv);
         std::string rest = options.sources;

@@ -7,6 +7,7 @@
 
 #include "conditions/text.h"
 #include "engine/recording/event_text.h"
+#include "tools/trace_jobs.h"
 
 namespace devmux {
 namespace {
@@ -38,7 +39,6 @@ class Player {
 
   private:
     using MaybeError = std::optional<Error>;
-
     using Line = TraceLine;
 
     Error wrong(const Line& line, std::string what, std::string hint = "") const {
@@ -69,6 +69,9 @@ class Player {
         if (auto error = cursor_.details(said)) return error;
         auto path = unescaped(devpath);
         if (!path) return wrong(line, "a backslash stands before \\, & or xNN");
+        if (!path->starts_with("/devices/"))
+            return cursor_.wrong_at(line, devpath, "expected a devpath, found " + (devpath.empty() ? "the end" : quoted(printable(devpath))),
+                                    "it begins with /devices/, as below /sys");
         d.device.devpath = std::move(*path);
         for (std::string_view block = said.block; !block.empty(); block.remove_prefix(block.find('\0') + 1))
             d.device.variables.emplace_back(block.substr(0, block.find('\0')));
@@ -97,22 +100,25 @@ class Player {
         }
         if (w == "device") {
             Details d;
-            auto error = read_details(line, rest, d);
+            auto error = read_details(line, line.rest(), d);
             devices_.push_back(std::move(d.device));
             return error;
         }
         begin();
         Simulation& s = *simulation_;
+        bool alone = w == "complete" || w == "caught-up" || w == "lost" || w == "restart" || w == "snapshot";
+        if (alone && !rest.empty() && (w != "snapshot" || rest != "behind"))
+            return cursor_.wrong_at(line, line.rest(), std::string("expected nothing ") + (w == "snapshot" ? "or \"behind\" " : "") + "behind " +
+                                                           quoted(w) + ", found " + quoted(printable(rest)));
         if (w.starts_with('+')) {
-            auto by = parse_duration(w.substr(1));
-            if (!by) return wrong(line, "expected a time like +500ms, found " + quoted(printable(w)));
+            auto by = parse_duration(line.text.substr(1));
+            if (!by) return wrong(line, "expected a time like +500ms, found " + quoted(printable(line.text)));
             s.advance(*by);
         } else if (w == "snapshot") {
             s.snapshot(devices_, rest == "behind");
             devices_.clear();
-        } else if (w == "caught-up") {
-            s.caught_up();
-        } else if (w == "complete") s.coldplug_complete();
+        } else if (w == "caught-up") s.caught_up();
+        else if (w == "complete") s.coldplug_complete();
         else if (w == "lost") s.feed(InDoubt{});
         else if (w == "doubt") return doubt(line);
         else if (w == "udevd") return udevd(line);
@@ -121,7 +127,7 @@ class Player {
         else if (w == "modules") return modules(line);
         else if (w == "waits") return waits(line);
         else if (w == "restart") s.start();
-        else if (w == "crash") s.crash(strings(words_of(line.rest())));
+        else if (w == "crash") return crash(line);
         else if (w == "reload") s.configure(load_(rest));
         else if (w == "start") return hand(line, UnitEvent::HandStart);
         else if (w == "stop" || w == "force-stop") return hand(line, UnitEvent::HandStop);
@@ -156,9 +162,18 @@ class Player {
         return std::nullopt;
     }
 
+    MaybeError crash(const Line& line) {
+        for (std::string_view unit : words_of(line.rest()))
+            if (simulation_->runs() && !simulation_->engine().planner().find(unit))
+                return cursor_.wrong_at(line, unit, "there is no unit " + quoted(printable(unit)));
+        simulation_->crash(strings(words_of(line.rest())));
+        return std::nullopt;
+    }
+
     MaybeError hand(const Line& line, UnitEvent event) {
         if (!simulation_->runs()) return wrong(line, "the engine was killed: nobody hears " + quoted(line.word()));
         std::string unit(line.rest());
+        if (unit.empty()) return cursor_.wrong_at(line, line.rest(), "expected the name of a unit behind " + quoted(line.word()));
         const Planner& planner = simulation_->engine().planner();
         if (!planner.find(unit)) {
             std::vector<std::string> known;
@@ -288,25 +303,10 @@ class Player {
     }
 
     MaybeError job(const Line& line) {
-        std::vector<std::string_view> w = words_of(line.rest());
-        bool numbered = w.size() == 3 && number_of(w[2]).has_value();
-        int number = numbered ? static_cast<int>(number_of(w[2]).value_or(0)) : 0;
-        JobEnded how;
-        bool ready = w.size() == 2 && w[1] == "ready";
-        if (ready && simulation_->daemon_ready(std::string(w[0]))) return std::nullopt;
-        if (ready || (w.size() == 2 && w[1] == "ok")) how.code = 0;
-        else if (numbered && w[1] == "exit") how.code = number;
-        else if (numbered && w[1] == "signal") how.signal = number;
-        else if (w.size() == 2 && w[1] == "runs-already") how = {.code = 0, .found_running = true};
-        else if (w.size() == 2 && w[1] == "down") how.found_down = true;
-        else if (w.size() == 2 && w[1] == "missing") how = {.error = "not installed", .missing = true};
-        else if (w.size() == 2 && w[1] == "no-action") how = {.code = 0, .no_action = true};
-        else if (w.size() == 2 && w[1] == "runs-error") how = {.error = "the service runs already", .found_running = true};
-        else if (w.size() != 2 || w[1] != "unseen")
-            return wrong(line, "expected \"job UNIT ok\", ready, exit N, signal N, runs-already, runs-error, no-action, missing, unseen or down");
-        if (ready || !simulation_->end_job(std::string(w[0]), how))
-            return wrong(line, "no job of " + quoted(printable(w[0])) + " runs now");
-        return std::nullopt;
+        auto job = job_line_of(line.rest());
+        if (!job) return wrong(line, std::string("expected ") + kJobLines);
+        bool done = job->ready ? simulation_->daemon_ready(job->unit) : simulation_->end_job(job->unit, job->how);
+        return done ? MaybeError() : wrong(line, "no job of " + quoted(printable(job->unit)) + " runs now");
     }
 
     static std::vector<std::string> strings(const std::vector<std::string_view>& words) {

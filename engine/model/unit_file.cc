@@ -170,6 +170,8 @@ class Reader {
 
     MaybeError read_devices(const Node& n, DeviceTerm& out) {
         std::string text;
+        if (n.kind == Node::Kind::List)
+            return error_at(n, "expected a class of devices, found a list", "one class, its [ … ] and perhaps \"seen\": network interface[name = \"eth0\" or name = \"eth1\"]");
         if (auto error = read_text(n, text)) return error;
         auto term = parse_device_set(text, classes_);
         if (!term) return placed(term.error(), n);

@@ -8,6 +8,15 @@ namespace devmux {
 namespace {
 
 constexpr size_t kTextBytes = 4096;
+constexpr size_t kFewKeys = 8;  // that an error names
+
+// Those that are known, or where they stand.
+std::string keys_of(std::string_view what, const std::vector<std::string>& known) {
+    if (known.size() > kFewKeys) return std::string("its keys are in ") + (what == "a class" ? "devmux.conditions(7)" : "devmux.unit(5)");
+    std::string out;
+    for (const std::string& key : known) out += (out.empty() ? "its keys are " : ", ") + key;
+    return out;
+}
 
 }  // namespace
 
@@ -28,7 +37,7 @@ Errors read_fields(const Node& map, const std::vector<Field>& fields, std::strin
         if (!field) {
             std::string near = nearest(key.text, known);
             errors.push_back(error_at(key, "unknown key " + described(key) + " in " + std::string(what),
-                                      near.empty() ? "" : "did you mean " + quoted(near) + "?"));
+                                      near.empty() ? keys_of(what, known) : "did you mean " + quoted(near) + "?"));
         } else if (auto error = field->read(value)) {
             if (error->what.find(key.text) == std::string::npos) error->what = key.text + ": " + error->what;
             errors.push_back(std::move(*error));

@@ -22,6 +22,7 @@ Error error(std::string what, std::string hint) {
 }  // namespace
 
 Error no_such_unit(const std::string& name, const std::vector<UnitSnapshot>& units) {
+    const std::string told = '"' + printable(name) + '"';  // a backslash of its own is one of printable()'s
     std::vector<std::string> names;
     std::string meant = unit_of_file(name);
     bool is_file = false;
@@ -32,12 +33,12 @@ Error no_such_unit(const std::string& name, const std::vector<UnitSnapshot>& uni
         if (!of_it) continue;
         std::string there;
         for (const std::string& instance : unit.instances) there += (there.empty() ? "there is " : ", ") + instance;
-        return error("the unit " + quoted(unit.name) + " has no instance " + quoted(printable(name)),
+        return error("the unit " + quoted(unit.name) + " has no instance " + told,
                      there.empty() ? "it has none now; for-each: " + unit.for_each : there);
     }
-    if (is_file) return error("there is no unit " + quoted(printable(name)), "a unit has the name of its file without .yaml: " + meant);
+    if (is_file) return error("there is no unit " + told, "a unit has the name of its file without .yaml: " + meant);
     std::string near = nearest(name, names);
-    return error("there is no unit " + quoted(printable(name)),
+    return error("there is no unit " + told,
                  near.empty() ? "`devmux list` names them all" : "did you mean " + near + "?");
 }
 

@@ -18,6 +18,7 @@ With --slow daemons, or clients, they are starved: who counts on how fast someth
     crash.py, client.py, storm.py       kill -9; every subcommand; 20,000 events, and silence
     strangers.py                        what people type who have not read the manual
     other_daemons.py                    the client at a daemon of before, and at one that does not answer
+    manual.py                           what the manual pages print
     record.py                           recordings, and what if
     guard.py                            init scripts that ask: boot, people, no daemon
     services.py                         init scripts, policy-rc.d, daemons, dev.d, users
@@ -38,7 +39,7 @@ import sys
 import time
 import traceback
 
-import links, events, environment, facts, mounts, network, carriers, by_hand, reload, bad_files, bad_events, crash, client, strangers, other_daemons, storm, flapping, timeouts, resync, udev, hotplug_helper, transports, record, services, guard, boot, instances  # noqa: E401,F401  they register
+import links, events, environment, facts, mounts, network, carriers, by_hand, reload, bad_files, bad_events, crash, client, strangers, other_daemons, storm, flapping, timeouts, resync, udev, hotplug_helper, transports, record, services, guard, boot, instances, manual  # noqa: E401,F401  they register
 from checks import TESTS, Failure
 from daemon import Daemon
 from place import Place

@@ -44,6 +44,7 @@ def units_that_are_not_there(p):
     d.ask("reload", code=1)
     d.ask("start", "helo")
     equal(waits.wait(60), 0, "it came")
+    contains(d.ask("status", "a\nb", code=4).stderr, 'there is no unit "a\\x0ab"\n', "escaped once")
     contains(d.ask("start", "hello.yaml", code=4).stderr, "without .yaml: hello", "who names the file")
     contains(d.ask("status", "/etc/devmux/units.d/hello.yaml", code=4).stderr, "without .yaml: hello", "or its path")
 
@@ -112,6 +113,7 @@ def wrong_words_on_the_command_line(p):
                               (["status", "--nonsense"], 'devmux: status: unexpected "--nonsense"', "devmux status"),
                               (["wait", "cpu", "--timeout"], "devmux: wait: --timeout: 1 required TIME missing", "devmux wait"),
                               (["wait", "--timeout", "5", "cpu"], 'devmux: wait: --timeout: "5" is no time', "devmux wait"),
+                              (["record", "--for", "5"], 'devmux: record: --for: "5" is no time', "devmux record"),
                               (["check", "--root", p.dir / "nowhere"], f'devmux: check: --root: "{p.dir}/nowhere" is no folder that is there',
                                "devmux check [OPTIONS] [path...]"),
                               (["check", "--root", p.recorder], "is no folder that is there", "devmux check"),
@@ -123,3 +125,20 @@ def wrong_words_on_the_command_line(p):
         equal(done.stdout, "", f"{args}: nothing else")
     contains(run(str(d.tools / "devmux"), "--nonsense", code=2).stderr, '"--nonsense" is no option', "in front of a subcommand")
     d.ask("check", "--root", p.root)
+
+
+@test
+def classes_and_drop_ins_that_are_checked(p):
+    """check FILE tells what the file breaks, also where that stands at another one."""
+    d = p.daemon(wait=False)
+    path = p.units / "classes.d/a-mouse.yaml"
+    path.write_text("class: mouse\nsubsystem: input\n")
+    text = d.ask("check", path, code=1).stdout
+    contains(text, 'mouse.yaml: error: the name "mouse" is taken by the class "mouse"', "a class of a name that another has")
+    path.unlink()
+    unit = p.unit("u", "description: x\nwhen: cpu\n" + p.command(stop=True))
+    p.unit("u.yaml.d/good", "and-when: mouse\n")
+    contains(d.ask("check", p.units / "u.yaml.d/good.yaml").stdout, "1 unit is good, 0 errors", "a drop-in is checked with its unit")
+    p.unit("u.yaml.d/bad", "linger: 5s\n")
+    contains(d.ask("check", p.units / "u.yaml.d/bad.yaml", code=1).stdout, '"linger" needs "while"', "what it breaks")
+    contains(d.ask("check", unit, code=1).stdout, '"linger" needs "while"', "and of the unit")
