@@ -232,7 +232,7 @@ TEST_SUITE("plan/carriers") {
         const WatchIndex& index = m.engine.planner().conditions_index();
         REQUIRE(index.asking_carriers().size() == 1);
         CHECK(m.engine.planner().units()[index.asking_carriers()[0]].unit->name == "asks");
-        test::NetMachine down({{"down", "{for-each: link, command: {start: [/a], stop: [/b]}}"}});
+        test::NetMachine down(test::NetMachine::Units{{"down", "{for-each: link, command: {start: [/a], stop: [/b]}}"}});
         const WatchIndex& of_down = down.engine.planner().conditions_index();
         CHECK(of_down.asking_carriers().empty());
         CHECK(of_down.asks_carriers());
