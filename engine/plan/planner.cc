@@ -28,7 +28,8 @@ std::optional<UnitIndex> Planner::find(std::string_view name) const {
 
 bool Planner::leaves_alone(const std::string& name) const {
     auto it = absent_.units.find(name);
-    return it != absent_.units.end() && (it->second.wanted == Wanted::Up || it->second.job != 0);
+    if (it == absent_.units.end()) return false;
+    return it->second.wanted == Wanted::Up || it->second.actual == Actual::Active || it->second.job != 0;
 }
 
 void Planner::mark(UnitIndex unit) {

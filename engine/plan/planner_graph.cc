@@ -59,6 +59,7 @@ void Planner::note_move(UnitIndex unit, const UnitState& before) {
         m.yields = true;
         fall_in(unit);
     }
+    if (was_starting && m.state.actual == Actual::Active && !m.is_to_leave()) m.forced = false;  // its stop was taken back
     bool waits = (m.state.wanted == Wanted::Up && m.state.actual == Actual::Waiting) || m.is_leaving();
     if (!waits) {
         m.on_its_way = false;

@@ -113,7 +113,9 @@ void Planner::apply(UnitIndex index, UnitEvent event, const std::string& reason,
     if (is_over && m.chosen) m.unit = std::exchange(m.chosen, nullptr);
     if (event == UnitEvent::StartedElsewhere || event == UnitEvent::StartingElsewhere) serve_what_is_there(m);
     if (m.state.wanted == Wanted::Down || start_asked) m.retry_at = kNever;
-    if (event == UnitEvent::HandStart || event == UnitEvent::Edge || event == UnitEvent::Asked) m.forced = false;
+    // Where it leaves all the same (held down, or with what it requires) the word stands.
+    bool stays = m.state.wanted == Wanted::Up && !m.state.again && !m.is_to_leave();
+    if (stays && (event == UnitEvent::HandStart || event == UnitEvent::Edge || event == UnitEvent::Asked)) m.forced = false;
     if (!is_next(event) && !is_end(event) && event != UnitEvent::Retry) m.tries = 0;  // somebody asks anew
     if (m.state.actual != before.actual) m.since = now;
     bool asked_again = event == UnitEvent::Edge && before.wanted == Wanted::Up && before.actual == Actual::Active;

@@ -1,0 +1,1 @@
+../../../../units.d/classes.d
