@@ -69,9 +69,9 @@ class Player {
         if (auto error = cursor_.details(said)) return error;
         auto path = unescaped(devpath);
         if (!path) return wrong(line, "a backslash stands before \\, & or xNN");
-        if (!path->starts_with("/devices/"))
+        if (!path->starts_with('/'))
             return cursor_.wrong_at(line, devpath, "expected a devpath, found " + (devpath.empty() ? "the end" : quoted(printable(devpath))),
-                                    "it begins with /devices/, as below /sys");
+                                    "it begins with a slash, as below /sys: /devices/…");
         d.device.devpath = std::move(*path);
         for (std::string_view block = said.block; !block.empty(); block.remove_prefix(block.find('\0') + 1))
             d.device.variables.emplace_back(block.substr(0, block.find('\0')));

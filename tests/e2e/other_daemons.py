@@ -129,7 +129,7 @@ def that_does_not_answer(p):
         d = at(listener, p.daemon())
         tried = [d.begin("wait", "--timeout", "4s", "unit u active")]
         eventually(lambda: len(listener.connections) == 1, "the first asks")
-        tried.append(d.begin("wait", "--timeout", "7s", "mouse"))
+        tried.append(d.begin("wait", "--timeout", "5m", "mouse"))
         # Both ask once more, over another connection, what is missing: when their time is over.
         try:
             contains(tried[0].stderr.readline(), "after 4s it is still not so", "the first")
