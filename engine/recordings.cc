@@ -18,10 +18,6 @@ namespace {
 
 constexpr size_t kLastLine = 64;  // bytes kept for it
 
-Error failure(const std::string& path, const std::string& what) {
-    return {.where = {path, 0, 0}, .what = what + ": " + errno_text(errno), .source = "", .caret = -1, .hint = ""};
-}
-
 }  // namespace
 
 struct Recordings::File {
@@ -73,7 +69,7 @@ void Recordings::write_file(std::string_view lines) {
     file_->left -= lines.size();
     if (write_all(file_->fd.get(), lines)) return;
     file_->over = true;
-    tell_(failure(file_->path, "the recording ends here").to_string(), Report::Level::Error);
+    tell_(errno_error(file_->path, "the recording ends here", errno).to_string(), Report::Level::Error);
 }
 
 Result<Descriptor> Recordings::open_stream(const Engine& engine, Time now, bool checkpoint_alone) {
@@ -82,13 +78,13 @@ Result<Descriptor> Recordings::open_stream(const Engine& engine, Time now, bool 
                      .source = "", .caret = -1, .hint = "end one of them"};
     if (!timer_) {
         timer_ = Descriptor(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-        if (!timer_) return failure("", "no timer");
+        if (!timer_) return errno_error("", "no timer", errno);
         loop_.on_readable(timer_.get(), "recordings", Loop::Priority::Clients, [this] { on_timer(); });
     }
     std::array<int, 2> ends{};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return failure("", "no socket");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return errno_error("", "no socket", errno);
     Descriptor ours(ends[0]), theirs(ends[1]);
-    if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) return failure("", "no socket");
+    if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) return errno_error("", "no socket", errno);
     Stream& stream = streams_.emplace_back();
     stream.fd = std::move(ours);
     stream.allowed = SIZE_MAX;  // of the checkpoint: it is as long as it is

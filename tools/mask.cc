@@ -40,7 +40,7 @@ Result<Descriptor> open_folder(const std::string& folder, const std::string& uni
             return at(folder, why + ": the daemon would not read it", "everything above a unit file must be root's alone");
     }
     Descriptor fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fd.get() < 0) return at(folder, "cannot be opened: " + errno_text(errno));
+    if (fd.get() < 0) return errno_error(folder, "cannot be opened", errno);
     return fd;
 }
 
@@ -54,7 +54,7 @@ Result<bool> mask_unit(const std::string& folder, const std::string& unit) {
         (void)fsync(fd->get());
         return true;
     }
-    if (errno != EEXIST) return at(path, "cannot be made: " + errno_text(errno));
+    if (errno != EEXIST) return errno_error(path, "cannot be made", errno);
     if (is_mask(path)) return false;
     return at(path, "is there, and a mask would have to take its place",
               "move it away if it is not to be used any more: mv " + path + " " + path + ".off");
@@ -65,7 +65,7 @@ Result<bool> unmask_unit(const std::string& folder, const std::string& unit) {
     if (!is_mask(path) && is_unit_name(unit)) return false;
     auto fd = open_folder(folder, unit, false);
     if (!fd) return fd.error();
-    if (unlinkat(fd->get(), file.c_str(), 0) != 0) return at(path, "cannot be taken away: " + errno_text(errno));
+    if (unlinkat(fd->get(), file.c_str(), 0) != 0) return errno_error(path, "cannot be taken away", errno);
     (void)fsync(fd->get());
     return true;
 }

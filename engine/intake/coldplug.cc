@@ -42,9 +42,7 @@ class Walk {
     }
 
     Error failure(const char* what, int error) const {
-        return Error{.where = {.file = path_},
-                     .what = std::string(what) + ": " + errno_text(error),
-                     .hint = "a walk that leaves devices out would take them for gone"};
+        return errno_error(path_, what, error, "a walk that leaves devices out would take them for gone");
     }
 
     std::optional<Error> enter(int parent, const char* name, size_t depth) {

@@ -18,11 +18,6 @@ std::string text(const char* c) { return c ? c : ""; }
 using Table = std::unique_ptr<libmnt_table, decltype(&mnt_unref_table)>;
 using Iterator = std::unique_ptr<libmnt_iter, decltype(&mnt_free_iter)>;
 
-Error failed(const std::string& file, int error) {
-    return {.where = {file, 0, 0}, .what = "cannot be read: " + errno_text(error), .source = "",
-            .caret = -1, .hint = ""};
-}
-
 // 1 passes over the line, as without it, and without a word on the standard error output.
 int pass_over(libmnt_table*, const char*, int) { return 1; }
 
@@ -30,9 +25,9 @@ template <class Read, class Visit>
 std::optional<Error> each_line(const std::string& file, Read read, Visit visit) {
     Table table(mnt_new_table(), mnt_unref_table);
     Iterator iterator(mnt_new_iter(MNT_ITER_FORWARD), mnt_free_iter);
-    if (!table || !iterator) return failed(file, ENOMEM);
+    if (!table || !iterator) return errno_error(file, "cannot be read", ENOMEM);
     mnt_table_set_parser_errcb(table.get(), pass_over);
-    if (int error = read(table.get(), file.c_str()); error != 0) return failed(file, error < 0 ? -error : EIO);
+    if (int error = read(table.get(), file.c_str()); error != 0) return errno_error(file, "cannot be read", error < 0 ? -error : EIO);
     libmnt_fs* line = nullptr;
     while (mnt_table_next_fs(table.get(), iterator.get(), &line) == 0) visit(line);
     return std::nullopt;

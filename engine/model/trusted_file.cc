@@ -59,9 +59,9 @@ Result<std::string> read_trusted(const std::string& path, size_t limit, Trust tr
     Descriptor fd(open(path.c_str(), kFlags | O_NOFOLLOW));
     bool is_link = !fd && errno == ELOOP;
     if (is_link) fd.reset(open(path.c_str(), kFlags));
-    if (!fd) return at(path, "cannot be opened: " + errno_text(errno));
+    if (!fd) return errno_error(path, "cannot be opened", errno);
     struct stat st{};
-    if (fstat(fd.get(), &st) != 0) return at(path, errno_text(errno));
+    if (fstat(fd.get(), &st) != 0) return errno_error(path, "", errno);
     if (!S_ISREG(st.st_mode)) return at(path, "is no regular file");
     if (trust == Trust::Require) {
         if (std::string why = trouble_of(st, false); !why.empty())
@@ -81,7 +81,7 @@ Result<std::string> read_trusted(const std::string& path, size_t limit, Trust tr
     while (length < text.size()) {
         ssize_t n = read(fd.get(), text.data() + length, text.size() - length);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return at(path, "cannot be read: " + errno_text(errno));
+        if (n < 0) return errno_error(path, "cannot be read", errno);
         if (n == 0) break;
         length += static_cast<size_t>(n);
     }

@@ -66,7 +66,7 @@ std::vector<std::string> names_in(const std::string& folder, std::string_view en
     std::vector<std::string> names;
     DIR* dir = opendir(folder.c_str());
     if (!dir) {
-        if (errno != ENOENT) errors.push_back(at("cannot be read: " + errno_text(errno)));
+        if (errno != ENOENT) errors.push_back(errno_error(folder, "cannot be read", errno));
         return names;
     }
     while (const dirent* entry = readdir(dir)) {

@@ -16,8 +16,7 @@ bool same_kind(const Managed& m, const Unit& fresh) {
 
 // A job of it runs, or its service does: it cannot be forgotten, or be another unit, before that is over.
 bool is_engaged(const Managed& m) {
-    return m.job != 0 || m.state.actual == Actual::Active || m.state.actual == Actual::Starting ||
-           m.state.actual == Actual::Stopping;
+    return m.job != 0 || !m.is_still();
 }
 
 }  // namespace
